@@ -1,0 +1,305 @@
+package intercomrbac
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// sentinel is an error class. A class with a parent is also its parent.
+type sentinel struct {
+	text   string
+	parent error
+}
+
+func (s *sentinel) Error() string { return s.text }
+func (s *sentinel) Unwrap() error { return s.parent }
+
+func class(text string, parent error) error { return &sentinel{"intercomrbac: " + text, parent} }
+
+// Error classes, for errors.Is. An [*APIError] belongs to the class that its status and code say.
+var (
+	// ErrInvalidRequest: the request is malformed. Either it was refused before it was sent, or Intercom
+	// refused it (400, 422 and other 4xx without a class of their own). Sending it again changes nothing.
+	ErrInvalidRequest = class("invalid request", nil)
+	// ErrUnauthorized: Intercom does not accept the token (401).
+	ErrUnauthorized = class("unauthorized", nil)
+	// ErrTokenRevoked: the token is dead for good: the app was uninstalled or the token replaced. It is also
+	// ErrUnauthorized; a plain ErrUnauthorized is not it.
+	ErrTokenRevoked = class("token revoked", ErrUnauthorized)
+	// ErrScopeMissing: the token lacks the OAuth scope of the operation.
+	ErrScopeMissing = class("scope missing", nil)
+	// ErrForbidden: Intercom refuses the call (403). It is Intercom's word, not that of a local policy.
+	ErrForbidden = class("forbidden by Intercom", nil)
+	// ErrActionForbidden: the acting admin may not do this, usually for want of an inbox seat. Also ErrForbidden.
+	ErrActionForbidden = class("action forbidden for this admin", ErrForbidden)
+	// ErrPlanRestricted: the workspace's plan does not have the feature. Also ErrForbidden.
+	ErrPlanRestricted = class("not in the workspace's plan", ErrForbidden)
+	// ErrNotFound: there is no such thing, or not any more (404, 410).
+	ErrNotFound = class("not found", nil)
+	// ErrAdminNotFound: there is no such teammate in the workspace. Also ErrNotFound.
+	ErrAdminNotFound = class("admin not found", ErrNotFound)
+	// ErrTeamNotFound: there is no such team in the workspace. Also ErrNotFound.
+	ErrTeamNotFound = class("team not found", ErrNotFound)
+	// ErrContactMerged: the contact was merged into another one (410). Also ErrNotFound.
+	ErrContactMerged = class("contact merged into another", ErrNotFound)
+	// ErrConflict: the call collides with what is there, such as a second contact with one external id (409).
+	ErrConflict = class("conflict", nil)
+	// ErrRateLimited: too many requests (429), or no slot left before the context ends.
+	ErrRateLimited = class("rate limited", nil)
+	// ErrUnavailable: Intercom could not be reached or failed (5xx).
+	ErrUnavailable = class("Intercom is unavailable", nil)
+	// ErrBadResponse: the answer is not what Intercom's API sends: not JSON, cut off, or too large.
+	ErrBadResponse = class("unexpected response", nil)
+	// ErrOutcomeUnknown: a write was sent and its fate is not known. It was not sent again. It comes beside
+	// the error that says what happened.
+	ErrOutcomeUnknown = class("outcome unknown", nil)
+	// ErrNoActingAdmin: Intercom wants to know which teammate acts, and neither the params nor the principal
+	// of the context says. Nothing was sent.
+	ErrNoActingAdmin = class("no acting admin: set AdminID in the params, or put a Principal with one into the context", nil)
+	// ErrWrongWorkspace: the principal belongs to another workspace than the client. Nothing was sent.
+	ErrWrongWorkspace = class("principal of another workspace", nil)
+	// ErrCursorRepeated: a list came back to a page that it had given before.
+	ErrCursorRepeated = class("the list repeats a cursor", nil)
+)
+
+// ErrorDetail is one entry of an error that Intercom sent.
+type ErrorDetail struct {
+	Code, Message, Field string
+}
+
+// APIError is a refusal. Its class (see [ErrNotFound] and the others) is found by errors.Is. Texts from the response
+// hold no secret of the client, and no control characters. It is not changed after it was returned.
+type APIError struct {
+	// StatusCode is the HTTP status; 0 where the client did not send the request because no slot of the rate
+	// limit comes free before the context ends.
+	StatusCode int
+	// Code is Intercom's code, such as "not_found"; empty where the body held none.
+	Code string
+	// Message is Intercom's text for people; may be empty.
+	Message string
+	// Field is the request member that Intercom objects to; usually empty.
+	Field string
+	// Errors are all entries that Intercom sent; Code, Message and Field are those of the first.
+	Errors []ErrorDetail
+	// RequestID is Intercom's id of the request, for its support; may be empty. It is not always a UUID.
+	RequestID string
+	// Operation is the name of the operation, such as "conversations.assign".
+	Operation string
+	// Scope is the OAuth scope that the operation needs; empty where none is known.
+	Scope Scope
+	// RetryAfter is how long to wait before the next try; 0 where nothing is known.
+	RetryAfter time.Duration
+	// Attempts is how many times the request was sent.
+	Attempts int
+	// OutcomeUnknown says that it was a write and may have been done all the same.
+	OutcomeUnknown bool
+
+	resource string // the kind of thing that the path named, for operations that are not in the table
+	toTeam   bool   // the call assigned to a team
+}
+
+// Error is one line with operation, status, code, message and request id. It never holds the body or the URL.
+func (e *APIError) Error() string {
+	var b strings.Builder
+	b.WriteString("intercomrbac: ")
+	if e.Operation != "" {
+		b.WriteString(e.Operation + ": ")
+	}
+	if e.StatusCode != 0 {
+		fmt.Fprintf(&b, "%d %s", e.StatusCode, firstOf(e.Code, strings.ToLower(http.StatusText(e.StatusCode)), "unexpected status"))
+	} else {
+		b.WriteString("not sent")
+	}
+	if e.Message != "" {
+		b.WriteString(": " + e.Message)
+	}
+	if e.Field != "" {
+		fmt.Fprintf(&b, " (field %s)", e.Field)
+	}
+	if e.OutcomeUnknown {
+		b.WriteString(" (it may have been done: look before you send it again)")
+	}
+	if e.RetryAfter > 0 {
+		fmt.Fprintf(&b, " (retry after %s)", e.RetryAfter.Round(time.Millisecond))
+	}
+	if e.RequestID != "" {
+		fmt.Fprintf(&b, " (request_id %s)", e.RequestID)
+	}
+	return b.String()
+}
+
+// Unwrap returns the error's class, and ErrOutcomeUnknown where that is so.
+func (e *APIError) Unwrap() []error {
+	if e.OutcomeUnknown {
+		return []error{e.class(), ErrOutcomeUnknown}
+	}
+	return []error{e.class()}
+}
+
+// class tells the class by status first, since one code comes under several statuses, then by code.
+func (e *APIError) class() error {
+	switch {
+	case e.StatusCode == 0 || e.StatusCode == http.StatusTooManyRequests:
+		return ErrRateLimited
+	case e.StatusCode >= 500 || e.StatusCode == http.StatusRequestTimeout:
+		return ErrUnavailable
+	case e.StatusCode < 400:
+		return ErrBadResponse
+	}
+	// What names its subject does so under more than one 4xx.
+	switch e.Code {
+	case "admin_not_found":
+		return ErrAdminNotFound
+	case "team_not_found", "team_unavailable":
+		return ErrTeamNotFound
+	case "contact_merged":
+		return ErrContactMerged
+	}
+	switch e.StatusCode {
+	case http.StatusUnauthorized:
+		switch e.Code {
+		case "token_unauthorized":
+			return ErrScopeMissing
+		case "token_revoked", "token_not_found", "token_expired", "token_suspended", "token_blocked":
+			return ErrTokenRevoked
+		}
+		return ErrUnauthorized
+	case http.StatusPaymentRequired:
+		return ErrPlanRestricted
+	case http.StatusForbidden:
+		switch {
+		case e.Code == "api_plan_restricted":
+			return ErrPlanRestricted
+		case e.Code == "action_forbidden":
+			return ErrActionForbidden
+		case e.Code == "forbidden" && strings.Contains(strings.ToLower(e.Message), "scope"):
+			return ErrScopeMissing
+		}
+		return ErrForbidden
+	case http.StatusNotFound, http.StatusGone:
+		switch e.subject() {
+		case "admin":
+			return ErrAdminNotFound
+		case "team":
+			return ErrTeamNotFound
+		}
+		return ErrNotFound
+	case http.StatusConflict:
+		return ErrConflict
+	}
+	return ErrInvalidRequest
+}
+
+// subject tells what a 404 is most likely about, where the code does not.
+func (e *APIError) subject() string {
+	// A plain 404 to an assignment may be about the conversation as well: then its text says so.
+	if e.toTeam && (e.Code == "" || e.Code == "not_found") && !strings.Contains(strings.ToLower(e.Message), "conversation") {
+		return "team"
+	}
+	if op, ok := LookupOperation(e.Operation); ok && op.ResourceArg != "" {
+		return op.Resource
+	}
+	return e.resource
+}
+
+// Advice says in one line what to do about the error. Where a scope is missing it names the scope to tick.
+func (e *APIError) Advice() string {
+	scope := "the scope of this operation"
+	if e.Scope != "" {
+		scope = fmt.Sprintf("the scope %q", string(e.Scope))
+	}
+	again := "then the workspace has to authorize the app again"
+	switch e.class() {
+	case ErrScopeMissing:
+		return fmt.Sprintf("tick %s for the app in Intercom's Developer Hub (Authentication), %s", scope, again)
+	case ErrTokenRevoked:
+		return "the app was uninstalled or its token replaced: stop using this token and ask the workspace to install the app again"
+	case ErrUnauthorized:
+		return "check the token: it must be an access token of this workspace, sent to its own region; GET /me tells whether it lives"
+	case ErrAdminNotFound:
+		return "the teammate left the workspace: drop them here too, and list the admins for those who are there"
+	case ErrTeamNotFound:
+		return "list the teams and take the id from there: the id of a team is not the id of an admin, and teams can be deleted"
+	case ErrPlanRestricted:
+		return "the workspace's plan does not have this feature, or no subscription is active: it is the plan, not the scope"
+	case ErrActionForbidden:
+		return "the acting admin has no inbox seat or may not do this: act as a teammate who may, or give them a seat"
+	case ErrForbidden:
+		return fmt.Sprintf("Intercom refuses this call: most likely %s is not ticked in the Developer Hub (%s); else the token's owner may not do it", scope, again)
+	case ErrContactMerged:
+		return "the contact was merged into another one: go on with the surviving contact"
+	case ErrNotFound:
+		return "check the id: it is unique within one workspace only, and the thing may have been deleted"
+	case ErrConflict:
+		return "it collides with what is there: read the present state and update that instead"
+	case ErrRateLimited:
+		if e.RetryAfter > 0 {
+			return fmt.Sprintf("wait %s, then send it again; all private apps of a workspace share one limit", e.RetryAfter.Round(time.Millisecond))
+		}
+		return "wait for the next 10-second window, then send it again; all private apps of a workspace share one limit"
+	case ErrUnavailable:
+		if e.OutcomeUnknown {
+			return "Intercom failed while it handled a write: read the present state before you send it again"
+		}
+		return "Intercom failed: try again later; if it lasts, give the request id to Intercom's support"
+	case ErrBadResponse:
+		return "the answer did not come from Intercom's API: check the base URL, and proxies on the way"
+	default:
+		if e.Field != "" {
+			return fmt.Sprintf("correct the field %q: sending the same request again changes nothing", e.Field)
+		}
+		return "correct the request as the message says: sending the same one again changes nothing"
+	}
+}
+
+// callError is a failure without an answer from Intercom. Its causes are classes and well-known errors only: the
+// errors of the transport themselves may repeat what the server sent, or the URL.
+type callError struct {
+	text   string
+	causes []error
+}
+
+func (e *callError) Error() string   { return "intercomrbac: " + e.text }
+func (e *callError) Unwrap() []error { return e.causes }
+
+// invalid returns an ErrInvalidRequest for a call that was refused before it was sent.
+func invalid(op Operation, format string, args ...any) error {
+	return fmt.Errorf("%w: %s: %w", ErrInvalidRequest, op.Name, fmt.Errorf(format, args...))
+}
+
+// noActor returns an ErrNoActingAdmin.
+func noActor(op Operation) error { return fmt.Errorf("%w (%s)", ErrNoActingAdmin, op.Name) }
+
+func firstOf(s ...string) string {
+	for _, v := range s {
+		if v != "" {
+			return v
+		}
+	}
+	return ""
+}
+
+// printable returns s on one line, without control characters, cut to at most n runes.
+func printable(s string, n int) string {
+	plain := len(s) <= n
+	for i := 0; plain && i < len(s); i++ {
+		plain = s[i] >= ' ' && s[i] <= '~'
+	}
+	if plain {
+		return s
+	}
+	out := make([]rune, 0, min(len(s), n))
+	for _, r := range s {
+		if len(out) == n {
+			break
+		}
+		if !unicode.IsPrint(r) {
+			r = ' '
+		}
+		out = append(out, r)
+	}
+	return strings.TrimSpace(string(out))
+}

@@ -1,0 +1,206 @@
+package intercomrbac
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Ids are unique within one workspace only. They decode from a JSON string, number or null, because Intercom sends
+// all three for one field (numbers are read from their text, so that none is rounded), and encode as strings.
+// null, 0 and "0" are the empty id. The empty id identifies nothing.
+//
+// Source: docs page build-an-integration/learn-more/rest-apis/identifiers-and-urls.
+type (
+	// AdminID identifies a teammate; digits. It is not a TeamID, though both look alike.
+	AdminID string
+	// TeamID identifies a team; digits. It is not an AdminID, though both look alike.
+	TeamID string
+	// ConversationID identifies a conversation.
+	ConversationID string
+	// ContactID is Intercom's own id of a person (24 hexadecimal digits), not the id that your system gave them,
+	// which is the external id.
+	ContactID string
+	// TagID identifies a tag.
+	TagID string
+	// WorkspaceID identifies a workspace: app.id_code in GET /me, app_id in notifications.
+	WorkspaceID string
+	// AwayReasonID identifies a reason for being away; digits.
+	AwayReasonID string
+)
+
+// UnmarshalJSON accepts a string, a whole number or null.
+func (id *AdminID) UnmarshalJSON(b []byte) error { return decodeID(id, b) }
+
+// UnmarshalJSON accepts a string, a whole number or null.
+func (id *TeamID) UnmarshalJSON(b []byte) error { return decodeID(id, b) }
+
+// UnmarshalJSON accepts a string, a whole number or null.
+func (id *ConversationID) UnmarshalJSON(b []byte) error { return decodeID(id, b) }
+
+// UnmarshalJSON accepts a string, a whole number or null.
+func (id *ContactID) UnmarshalJSON(b []byte) error { return decodeID(id, b) }
+
+// UnmarshalJSON accepts a string, a whole number or null.
+func (id *TagID) UnmarshalJSON(b []byte) error { return decodeID(id, b) }
+
+// UnmarshalJSON accepts a string, a whole number or null.
+func (id *WorkspaceID) UnmarshalJSON(b []byte) error { return decodeID(id, b) }
+
+// UnmarshalJSON accepts a string, a whole number or null.
+func (id *AwayReasonID) UnmarshalJSON(b []byte) error { return decodeID(id, b) }
+
+func decodeID[T ~string](id *T, b []byte) error {
+	s, err := idText(b)
+	if err != nil {
+		return err
+	}
+	*id = T(s)
+	return nil
+}
+
+func idText(b []byte) (string, error) {
+	switch {
+	case len(b) == 0:
+		return "", errors.New("intercomrbac: an id is a string, a whole number or null, not nothing")
+	case string(b) == "null":
+		return "", nil
+	case b[0] == '"':
+		// Most ids are plain: no need to run the decoder again.
+		s := string(b[1 : len(b)-1])
+		if len(b) < 2 || b[len(b)-1] != '"' || strings.ContainsAny(s, "\\\"") {
+			if err := json.Unmarshal(b, &s); err != nil {
+				return "", errors.New("intercomrbac: an id is a string that is not valid JSON")
+			}
+		}
+		if s == "0" {
+			return "", nil
+		}
+		return s, nil
+	case string(b) == "0":
+		return "", nil
+	case b[0] != '0' && isDigits(b):
+		return string(b), nil
+	default:
+		return "", errors.New("intercomrbac: an id is a string, a whole number or null") // without the value: it may hold anything
+	}
+}
+
+func (id AdminID) check(op Operation) error {
+	if !isDigits(id) {
+		return invalid(op, "%.40q is no admin id: admin ids are digits (list the admins)", string(id))
+	}
+	return nil
+}
+
+func (id TeamID) check(op Operation) error {
+	if !isDigits(id) {
+		return invalid(op, "%.40q is no team id: team ids are digits (list the teams)", string(id))
+	}
+	return nil
+}
+
+func isDigits[T ~string | ~[]byte](s T) bool {
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+	}
+	return len(s) > 0
+}
+
+// Timestamp is a point in time as Intercom sends it. It decodes from unix seconds (an integer, a fraction or either
+// in quotes), RFC 3339 with or without a zone (UTC is taken), and null; null, 0 and "" are the zero time. It encodes
+// as whole unix seconds, the zero time as null. Times are in UTC, so that equal ones compare equal with ==.
+type Timestamp struct{ time.Time }
+
+// NewTimestamp returns t cut to whole seconds, which is what Intercom keeps.
+func NewTimestamp(t time.Time) Timestamp {
+	if t.IsZero() {
+		return Timestamp{}
+	}
+	return Timestamp{time.Unix(t.Unix(), 0).UTC()}
+}
+
+// MarshalJSON writes whole unix seconds, or null for the zero time.
+func (t Timestamp) MarshalJSON() ([]byte, error) {
+	if t.IsZero() {
+		return []byte("null"), nil
+	}
+	return strconv.AppendInt(nil, t.Unix(), 10), nil
+}
+
+// UnmarshalJSON accepts what the type's comment lists.
+func (t *Timestamp) UnmarshalJSON(b []byte) error {
+	if len(b) <= 11 && isDigits(b) { // nearly all of them
+		var sec int64
+		for _, c := range b {
+			sec = sec*10 + int64(c-'0')
+		}
+		*t = Timestamp{}
+		if sec != 0 {
+			t.Time = time.Unix(sec, 0).UTC()
+		}
+		return nil
+	}
+	s := string(bytes.TrimSpace(b))
+	if s == "null" {
+		*t = Timestamp{}
+		return nil
+	}
+	if strings.HasPrefix(s, `"`) {
+		if err := json.Unmarshal(b, &s); err != nil {
+			return errors.New("intercomrbac: a time is a string that is not valid JSON")
+		}
+		s = strings.TrimSpace(s)
+	}
+	parsed, err := parseTime(s)
+	if err != nil {
+		return err
+	}
+	*t = parsed
+	return nil
+}
+
+// maxUnix is the end of the year 9999: beyond it RFC 3339 cannot write a time, and milliseconds would slip through.
+const maxUnix = 253402300799
+
+var errTimeRange = errors.New("intercomrbac: a time is out of range: unix seconds are expected, not milliseconds")
+
+func parseTime(s string) (Timestamp, error) {
+	if s == "" {
+		return Timestamp{}, nil
+	}
+	if sec, err := strconv.ParseInt(s, 10, 64); err == nil {
+		if sec < -maxUnix || sec > maxUnix {
+			return Timestamp{}, errTimeRange
+		}
+		if sec == 0 {
+			return Timestamp{}, nil
+		}
+		return Timestamp{time.Unix(sec, 0).UTC()}, nil
+	}
+	if f, err := strconv.ParseFloat(s, 64); err == nil {
+		if !(math.Abs(f) <= maxUnix) { // also false for NaN
+			return Timestamp{}, errTimeRange
+		}
+		if f == 0 {
+			return Timestamp{}, nil
+		}
+		sec, frac := math.Modf(f)
+		return Timestamp{time.Unix(int64(sec), int64(frac*1e9)).UTC()}, nil
+	}
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999Z07:00", "2006-01-02 15:04:05 MST", "2006-01-02"} {
+		if v, err := time.Parse(layout, s); err == nil {
+			if v.IsZero() {
+				return Timestamp{}, nil
+			}
+			return Timestamp{v.UTC()}, nil
+		}
+	}
+	return Timestamp{}, errors.New("intercomrbac: a time is unix seconds, RFC 3339 or null")
+}

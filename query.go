@@ -1,0 +1,242 @@
+package intercomrbac
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// Field names what a search looks at, such as "state". Those that Intercom documents for conversations have
+// constants; custom attributes are "custom_attributes.name".
+type Field string
+
+// Fields of a conversation search (operation searchConversations). Others that Intercom documents work as well.
+const (
+	FieldID              Field = "id"
+	FieldCreatedAt       Field = "created_at"
+	FieldUpdatedAt       Field = "updated_at"
+	FieldWaitingSince    Field = "waiting_since"
+	FieldSnoozedUntil    Field = "snoozed_until"
+	FieldState           Field = "state"
+	FieldOpen            Field = "open"
+	FieldRead            Field = "read"
+	FieldPriority        Field = "priority"
+	FieldAdminAssigneeID Field = "admin_assignee_id"
+	FieldTeamAssigneeID  Field = "team_assignee_id"
+	FieldTagIDs          Field = "tag_ids"
+	FieldContactIDs      Field = "contact_ids"
+	FieldTeammateIDs     Field = "teammate_ids"
+	FieldSourceType      Field = "source.type"
+	FieldSourceSubject   Field = "source.subject"
+	FieldSourceBody      Field = "source.body"
+	FieldAuthorEmail     Field = "source.author.email"
+)
+
+// Operator compares a field with a value.
+type Operator string
+
+// Operators of a search. Equals to NotIn are for every type; GreaterThan and LessThan for numbers and times, where
+// Intercom includes the value itself; the rest for text.
+const (
+	Equals      Operator = "="
+	NotEquals   Operator = "!="
+	In          Operator = "IN"
+	NotIn       Operator = "NIN"
+	GreaterThan Operator = ">"
+	LessThan    Operator = "<"
+	Contains    Operator = "~"
+	NotContains Operator = "!~"
+	StartsWith  Operator = "^"
+	EndsWith    Operator = "$"
+)
+
+// Query is a condition of a search, made by [Where], [And] and [Or]. The zero value matches nothing and is refused.
+// It is not changed after it was made, and is safe for concurrent use.
+type Query struct {
+	field    Field
+	operator Operator
+	value    any
+	group    []Query
+}
+
+// Where compares a field with a value: a string, bool, whole number, time.Time, Timestamp or an id; or, for In and
+// NotIn, a slice of one of these.
+func Where(field Field, operator Operator, value any) Query {
+	return Query{field: field, operator: operator, value: value}
+}
+
+// And is met when all of queries are.
+func And(queries ...Query) Query { return Query{operator: "AND", group: slices.Clone(queries)} }
+
+// Or is met when one of queries is.
+func Or(queries ...Query) Query { return Query{operator: "OR", group: slices.Clone(queries)} }
+
+// Limits of a search (operation searchConversations, "Nesting & Limitations").
+const (
+	maxQueryDepth   = 2
+	maxQueryFilters = 15
+)
+
+// fieldKind is the type that Intercom says a field has.
+type fieldKind uint8
+
+const (
+	kindAny fieldKind = iota // not documented: anything goes
+	kindString
+	kindInteger
+	kindTime
+	kindBool
+)
+
+var conversationFields = map[Field]fieldKind{
+	"id": kindString, "created_at": kindTime, "updated_at": kindTime, "waiting_since": kindTime, "snoozed_until": kindTime,
+	"state": kindString, "open": kindBool, "read": kindBool, "priority": kindString,
+	"admin_assignee_id": kindInteger, "team_assignee_id": kindInteger,
+	"tag_ids": kindString, "contact_ids": kindString, "teammate_ids": kindString, "channel_initiated": kindString,
+	"source.type": kindString, "source.id": kindString, "source.delivered_as": kindString, "source.subject": kindString,
+	"source.body": kindString, "source.url": kindString, "source.author.id": kindString, "source.author.type": kindString,
+	"source.author.name": kindString, "source.author.email": kindString,
+	"statistics.time_to_assignment": kindInteger, "statistics.time_to_admin_reply": kindInteger,
+	"statistics.time_to_first_close": kindInteger, "statistics.time_to_last_close": kindInteger,
+	"statistics.median_time_to_reply": kindInteger, "statistics.first_contact_reply_at": kindTime,
+	"statistics.first_assignment_at": kindTime, "statistics.first_admin_reply_at": kindTime, "statistics.first_close_at": kindTime,
+	"statistics.last_assignment_at": kindTime, "statistics.last_assignment_admin_reply_at": kindTime,
+	"statistics.last_contact_reply_at": kindTime, "statistics.last_admin_reply_at": kindTime, "statistics.last_close_at": kindTime,
+	"statistics.last_closed_by_id": kindString, "statistics.count_reopens": kindInteger,
+	"statistics.count_assignments": kindInteger, "statistics.count_conversation_parts": kindInteger,
+	"conversation_rating.requested_at": kindTime, "conversation_rating.replied_at": kindTime, "conversation_rating.score": kindInteger,
+	"conversation_rating.remark": kindString, "conversation_rating.contact_id": kindString,
+	"ai_agent_participated": kindBool, "ai_agent.resolution_state": kindString, "ai_agent.last_answer_type": kindString,
+	"ai_agent.rating": kindInteger, "ai_agent.rating_remark": kindString, "ai_agent.source_type": kindString,
+	"ai_agent.source_title": kindString,
+}
+
+// wire returns the query as Intercom wants it, or what is wrong with it.
+func (q Query) wire(fields map[Field]fieldKind) (any, error) { return q.node(fields, 1) }
+
+func (q Query) node(fields map[Field]fieldKind, depth int) (any, error) {
+	if q.operator == "" {
+		return nil, errors.New("the query is empty: use Where, And or Or")
+	}
+	if q.operator != "AND" && q.operator != "OR" {
+		return q.filter(fields)
+	}
+	switch {
+	case len(q.group) == 0:
+		return nil, fmt.Errorf("the query has an %s of nothing", q.operator)
+	case len(q.group) > maxQueryFilters:
+		return nil, fmt.Errorf("the query has %d filters in one %s: Intercom takes %d", len(q.group), q.operator, maxQueryFilters)
+	case depth > maxQueryDepth:
+		return nil, fmt.Errorf("the query nests deeper than %d levels of And and Or", maxQueryDepth)
+	}
+	isGroup := func(q Query) bool { return q.operator == "AND" || q.operator == "OR" }
+	mixed := slices.ContainsFunc(q.group, isGroup)
+	nodes := make([]any, len(q.group))
+	for i, sub := range q.group {
+		if mixed && !isGroup(sub) {
+			sub = And(sub) // groups and plain filters must not stand side by side
+		}
+		var err error
+		if nodes[i], err = sub.node(fields, depth+1); err != nil {
+			return nil, err
+		}
+	}
+	return map[string]any{"operator": q.operator, "value": nodes}, nil
+}
+
+func (q Query) filter(fields map[Field]fieldKind) (any, error) {
+	if q.field == "" {
+		return nil, errors.New("the query has a filter without a field")
+	}
+	kind := fields[q.field]
+	switch q.operator {
+	case Equals, NotEquals, In, NotIn:
+	case GreaterThan, LessThan:
+		if kind == kindString || kind == kindBool {
+			return nil, fmt.Errorf("%s cannot be compared by %s: that is for numbers and times", q.field, q.operator)
+		}
+	case Contains, NotContains, StartsWith, EndsWith:
+		if kind != kindString && kind != kindAny {
+			return nil, fmt.Errorf("%s cannot be compared by %s: that is for text", q.field, q.operator)
+		}
+	default:
+		return nil, fmt.Errorf("there is no operator %.10q", string(q.operator))
+	}
+	value := reflect.ValueOf(q.value)
+	isList := value.IsValid() && value.Kind() == reflect.Slice
+	if isList != (q.operator == In || q.operator == NotIn) {
+		return nil, fmt.Errorf("%s %s takes %s", q.field, q.operator, map[bool]string{true: "one value, not a slice", false: "a slice"}[isList])
+	}
+	var wire any
+	if isList {
+		if value.Len() == 0 {
+			return nil, fmt.Errorf("%s %s has an empty slice", q.field, q.operator)
+		}
+		list := make([]any, value.Len())
+		for i := range list {
+			var err error
+			if list[i], err = kind.value(q.field, value.Index(i).Interface()); err != nil {
+				return nil, err
+			}
+		}
+		wire = list
+	} else {
+		var err error
+		if wire, err = kind.value(q.field, q.value); err != nil {
+			return nil, err
+		}
+	}
+	return map[string]any{"field": q.field, "operator": q.operator, "value": wire}, nil
+}
+
+// String says what values the kind takes.
+func (k fieldKind) String() string {
+	switch k {
+	case kindString:
+		return "text or an id"
+	case kindInteger:
+		return "a whole number or an id of digits"
+	case kindTime:
+		return "a time"
+	case kindBool:
+		return "true or false"
+	default:
+		return "text, a whole number, a time, an id, true or false"
+	}
+}
+
+// value writes a value in the type that the field has: Intercom's search fails on others.
+func (k fieldKind) value(field Field, v any) (any, error) {
+	switch t := v.(type) {
+	case nil:
+		return nil, nil
+	case time.Time:
+		v = t.Unix()
+	case Timestamp:
+		v = t.Unix()
+	}
+	switch r := reflect.ValueOf(v); {
+	case r.Kind() == reflect.String && k != kindBool:
+		s := r.String()
+		if _, plain := v.(string); s == "" && !plain {
+			return nil, fmt.Errorf("%s is compared with an empty id: for what is unassigned use 0", field)
+		}
+		if k == kindString || k == kindAny {
+			return s, nil
+		}
+		if isDigits(s) && (s == "0" || s[0] != '0') {
+			return json.Number(s), nil
+		}
+	case r.Kind() == reflect.Bool && (k == kindBool || k == kindAny):
+		return r.Bool(), nil
+	case r.CanInt() && k == kindString:
+		return strconv.FormatInt(r.Int(), 10), nil
+	case r.CanInt() && k != kindBool:
+		return r.Int(), nil
+	}
+	return nil, fmt.Errorf("%s is compared with %s, not with this %T", field, k, v)
+}
