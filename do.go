@@ -318,12 +318,15 @@ func conclude(in *call, a *answer, attempt int) error {
 		return refusal(in, a, attempt)
 	case a.oversized:
 		return unexpected(in, a, fmt.Sprintf("the body has more than %d bytes", maxResponseBody))
-	case in.out == nil || a.status == http.StatusAccepted || a.status == http.StatusNoContent:
-		return nil
 	}
 	body := bytes.TrimSpace(a.redactor.Bytes(a.body.Bytes()))
-	if len(body) == 0 || body[0] != '{' && body[0] != '[' {
+	switch empty := len(body) == 0; {
+	case empty && (in.out == nil || a.status == http.StatusAccepted || a.status == http.StatusNoContent):
+		return nil
+	case empty || body[0] != '{' && body[0] != '[' || in.out == nil && !json.Valid(body):
 		return unexpected(in, a, "the body is no JSON object")
+	case in.out == nil:
+		return nil
 	}
 	if err := json.Unmarshal(body, in.out); err != nil {
 		return unexpected(in, a, printable(err.Error(), 200))
@@ -389,7 +392,7 @@ func refusal(in *call, a *answer, attempt int) error {
 	if in.op.ResourceArg != "" {
 		e.resource = in.op.Resource
 	}
-	e.OutcomeUnknown = in.op.Effect != Read && e.class() == ErrUnavailable
+	e.OutcomeUnknown = in.op.Effect != Read && errors.Is(e.class(), ErrUnavailable)
 	e.parse(a)
 	return e
 }

@@ -1,6 +1,7 @@
 package intercomrbac
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -212,40 +213,40 @@ func (e *APIError) Advice() string {
 		scope = fmt.Sprintf("the scope %q", string(e.Scope))
 	}
 	again := "then the workspace has to authorize the app again"
-	switch e.class() {
-	case ErrScopeMissing:
+	switch class := e.class(); {
+	case errors.Is(class, ErrScopeMissing):
 		return fmt.Sprintf("tick %s for the app in Intercom's Developer Hub (Authentication), %s", scope, again)
-	case ErrTokenRevoked:
+	case errors.Is(class, ErrTokenRevoked):
 		return "the app was uninstalled or its token replaced: stop using this token and ask the workspace to install the app again"
-	case ErrUnauthorized:
+	case errors.Is(class, ErrUnauthorized):
 		return "check the token: it must be an access token of this workspace, sent to its own region; GET /me tells whether it lives"
-	case ErrAdminNotFound:
+	case errors.Is(class, ErrAdminNotFound):
 		return "the teammate left the workspace: drop them here too, and list the admins for those who are there"
-	case ErrTeamNotFound:
+	case errors.Is(class, ErrTeamNotFound):
 		return "list the teams and take the id from there: the id of a team is not the id of an admin, and teams can be deleted"
-	case ErrPlanRestricted:
+	case errors.Is(class, ErrPlanRestricted):
 		return "the workspace's plan does not have this feature, or no subscription is active: it is the plan, not the scope"
-	case ErrActionForbidden:
+	case errors.Is(class, ErrActionForbidden):
 		return "the acting admin has no inbox seat or may not do this: act as a teammate who may, or give them a seat"
-	case ErrForbidden:
+	case errors.Is(class, ErrForbidden):
 		return fmt.Sprintf("Intercom refuses this call: most likely %s is not ticked in the Developer Hub (%s); else the token's owner may not do it", scope, again)
-	case ErrContactMerged:
+	case errors.Is(class, ErrContactMerged):
 		return "the contact was merged into another one: go on with the surviving contact"
-	case ErrNotFound:
+	case errors.Is(class, ErrNotFound):
 		return "check the id: it is unique within one workspace only, and the thing may have been deleted"
-	case ErrConflict:
+	case errors.Is(class, ErrConflict):
 		return "it collides with what is there: read the present state and update that instead"
-	case ErrRateLimited:
+	case errors.Is(class, ErrRateLimited):
 		if e.RetryAfter > 0 {
 			return fmt.Sprintf("wait %s, then send it again; all private apps of a workspace share one limit", e.RetryAfter.Round(time.Millisecond))
 		}
 		return "wait for the next 10-second window, then send it again; all private apps of a workspace share one limit"
-	case ErrUnavailable:
+	case errors.Is(class, ErrUnavailable):
 		if e.OutcomeUnknown {
 			return "Intercom failed while it handled a write: read the present state before you send it again"
 		}
 		return "Intercom failed: try again later; if it lasts, give the request id to Intercom's support"
-	case ErrBadResponse:
+	case errors.Is(class, ErrBadResponse):
 		return "the answer did not come from Intercom's API: check the base URL, and proxies on the way"
 	default:
 		if e.Field != "" {

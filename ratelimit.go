@@ -41,7 +41,7 @@ const window = 10 * time.Second
 // clients of one app and workspace may share one. The first request goes at once and the others wait for its
 // headers; after that as many are under way as the window has left, and the rest wait, first come first served, for
 // answers or for the next window. Against a server that sends no such headers nothing waits. The zero value is ready
-// to use. It is safe for concurrent use, holds no goroutine, and must not be copied.
+// to use. It is safe for concurrent use, keeps no goroutine, and must not be copied.
 type WindowLimiter struct {
 	mu       sync.Mutex
 	state    limiterState
@@ -51,7 +51,8 @@ type WindowLimiter struct {
 	reset    time.Time // local time at which this window is over for certain
 	presumed bool      // the window has ended and no answer has told of the next one yet
 	inflight int       // requests under way
-	waiting  list.List // of *limitWaiter
+	waiting  list.List // of chan struct{}, closed when its owner may go
+	timer    *time.Timer
 }
 
 type limiterState uint8
@@ -61,8 +62,6 @@ const (
 	limitAbsent                      // answers say nothing about a limit
 	limitKnown
 )
-
-type limitWaiter struct{ ready chan struct{} }
 
 // Wait implements [Limiter]. Where it is certain that ctx ends before a request may be sent, it returns at once.
 func (l *WindowLimiter) Wait(ctx context.Context) error {
@@ -81,44 +80,25 @@ func (l *WindowLimiter) Wait(ctx context.Context) error {
 			return &slotError{wait}
 		}
 	}
-	w := &limitWaiter{make(chan struct{})}
-	place := l.waiting.PushBack(w)
-	for {
-		var next <-chan time.Time
-		var timer *time.Timer
-		if l.state == limitKnown {
-			timer = time.NewTimer(time.Until(l.reset))
-			next = timer.C
-		}
-		l.mu.Unlock()
-		var err error
-		select {
-		case <-w.ready:
-		case <-next:
-		case <-ctx.Done():
-			err = ctx.Err()
-		}
-		if timer != nil {
-			timer.Stop()
-		}
-		l.mu.Lock()
-		select {
-		case <-w.ready:
-			if err != nil { // granted at the same moment: hand the slot on
-				l.inflight--
-				l.release()
-			}
-			l.mu.Unlock()
-			return err
-		default:
-		}
-		if err != nil {
-			l.waiting.Remove(place)
-			l.mu.Unlock()
-			return err
-		}
-		l.release()
+	ready := make(chan struct{})
+	place := l.waiting.PushBack(ready)
+	l.release()
+	l.mu.Unlock()
+	select {
+	case <-ready:
+		return nil
+	case <-ctx.Done():
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	select {
+	case <-ready: // granted at the same moment: hand the slot on
+		l.inflight--
+	default:
+		l.waiting.Remove(place)
+	}
+	l.release()
+	return ctx.Err()
 }
 
 // Observe implements [Limiter].
@@ -159,11 +139,27 @@ func (l *WindowLimiter) free() bool {
 	return l.left > l.inflight
 }
 
-// release lets as many waiters go as there is room for. The caller holds the lock.
+// release lets as many waiters go as there is room for, and sees to it that the rest are looked at when the window
+// ends. The caller holds the lock.
 func (l *WindowLimiter) release() {
 	for l.waiting.Len() > 0 && l.free() {
 		l.inflight++
-		close(l.waiting.Remove(l.waiting.Front()).(*limitWaiter).ready)
+		close(l.waiting.Remove(l.waiting.Front()).(chan struct{}))
+	}
+	switch {
+	case l.waiting.Len() == 0 || l.state != limitKnown:
+		if l.timer != nil {
+			l.timer.Stop()
+			l.timer = nil
+		}
+	case l.timer == nil:
+		l.timer = time.AfterFunc(time.Until(l.reset), func() {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.release()
+		})
+	default:
+		l.timer.Reset(time.Until(l.reset))
 	}
 }
 

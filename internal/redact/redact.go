@@ -21,7 +21,7 @@ const minSecret = 6
 // base64. It keeps them in a closure, so that printing it shows none. The zero value replaces nothing. It is safe
 // for concurrent use.
 type Redactor struct {
-	replace func([]byte) []byte
+	replace func(b []byte, fold bool) []byte
 }
 
 // New returns a redactor of the secrets.
@@ -43,6 +43,7 @@ func New(secrets ...string) Redactor {
 		}
 		for _, escaped := range jsonForms(s) {
 			add(escaped)
+			add(strings.ReplaceAll(escaped, `\`, `\\`)) // as %q quotes it in an error
 		}
 		for _, enc := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
 			for _, p := range base64Cores(enc, s) {
@@ -55,9 +56,16 @@ func New(secrets ...string) Redactor {
 	}
 	// The longest first: a short form may be the beginning of a longer one.
 	slices.SortStableFunc(patterns, func(a, b []byte) int { return len(b) - len(a) })
-	return Redactor{func(b []byte) []byte {
-		for _, p := range patterns {
-			if bytes.Contains(b, p) {
+	folded := make([][]byte, len(patterns))
+	for i, p := range patterns {
+		folded[i] = lowerASCII(p)
+	}
+	return Redactor{func(b []byte, fold bool) []byte {
+		for i, p := range patterns {
+			switch {
+			case fold:
+				b = replaceFold(b, folded[i])
+			case bytes.Contains(b, p):
 				b = bytes.ReplaceAll(b, p, []byte(Mark))
 			}
 		}
@@ -70,15 +78,43 @@ func (r Redactor) Bytes(b []byte) []byte {
 	if r.replace == nil {
 		return b
 	}
-	return r.replace(b)
+	return r.replace(b, false)
 }
 
-// String returns s with every secret replaced.
+// String returns s with every secret replaced, also where letters changed their case, as in the name of a header.
 func (r Redactor) String(s string) string {
 	if r.replace == nil || s == "" {
 		return s
 	}
-	return string(r.replace([]byte(s)))
+	return string(r.replace([]byte(s), true))
+}
+
+// replaceFold replaces what is pattern, which is in lower case, but for the case of its letters.
+func replaceFold(b, pattern []byte) []byte {
+	lower := lowerASCII(b)
+	if !bytes.Contains(lower, pattern) {
+		return b
+	}
+	var out []byte
+	for {
+		i := bytes.Index(lower, pattern)
+		if i < 0 {
+			return append(out, b...)
+		}
+		out = append(append(out, b[:i]...), Mark...)
+		b, lower = b[i+len(pattern):], lower[i+len(pattern):]
+	}
+}
+
+// lowerASCII keeps the length, as bytes.ToLower does not.
+func lowerASCII(b []byte) []byte {
+	lower := bytes.Clone(b)
+	for i, c := range lower {
+		if 'A' <= c && c <= 'Z' {
+			lower[i] = c + 'a' - 'A'
+		}
+	}
+	return lower
 }
 
 // lowerEscapes writes the hexadecimal digits of percent escapes in lower case.
