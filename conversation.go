@@ -180,6 +180,10 @@ func (r Teammates) MarshalJSON() ([]byte, error) { return encodeList("admin.list
 
 // decodeList reads a list from any envelope that Intercom puts around one.
 func decodeList[T any](out *[]T, b []byte) error {
+	if string(b) == "null" {
+		*out = nil
+		return nil
+	}
 	if len(b) > 0 && b[0] == '[' {
 		return json.Unmarshal(b, out)
 	}

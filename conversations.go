@@ -410,6 +410,9 @@ type AssignParams struct {
 // that id. Operation manageConversation.
 func (s *ConversationsService) Assign(ctx context.Context, id ConversationID, params AssignParams) (*Conversation, error) {
 	op := opConversationsAssign
+	if params.To.id == "0" {
+		return nil, invalid(op, "To is 0, which would unassign: use Unassign")
+	}
 	switch params.To.kind {
 	case "team":
 		if err := TeamID(params.To.id).check(op); err != nil {
@@ -421,9 +424,6 @@ func (s *ConversationsService) Assign(ctx context.Context, id ConversationID, pa
 		}
 	default:
 		return nil, invalid(op, "To is empty: use ToTeam or ToAdmin, or Unassign")
-	}
-	if params.To.id == "0" {
-		return nil, invalid(op, "To is 0, which would unassign: use Unassign")
 	}
 	return s.manage(ctx, op, id, params.AdminID, part{MessageType: "assignment", Type: params.To.kind, AssigneeID: params.To.id, Body: params.Body})
 }

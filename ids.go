@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Ids are unique within one workspace only. They decode from a JSON string, number or null, because Intercom sends
@@ -70,12 +71,11 @@ func idText(b []byte) (string, error) {
 	case string(b) == "null":
 		return "", nil
 	case b[0] == '"':
-		// Most ids are plain: no need to run the decoder again.
-		s := string(b[1 : len(b)-1])
-		if len(b) < 2 || b[len(b)-1] != '"' || strings.ContainsAny(s, "\\\"") {
-			if err := json.Unmarshal(b, &s); err != nil {
-				return "", errors.New("intercomrbac: an id is a string that is not valid JSON")
-			}
+		s := ""
+		if n := len(b) - 1; n > 0 && b[n] == '"' && !bytes.ContainsAny(b[1:n], `"\`) && utf8.Valid(b) {
+			s = string(b[1:n]) // most ids are plain: no need to run the decoder again
+		} else if err := json.Unmarshal(b, &s); err != nil {
+			return "", errors.New("intercomrbac: an id is a string that is not valid JSON")
 		}
 		if s == "0" {
 			return "", nil
@@ -91,14 +91,14 @@ func idText(b []byte) (string, error) {
 }
 
 func (id AdminID) check(op Operation) error {
-	if !isDigits(id) {
+	if !isDigits(id) || id[0] == '0' {
 		return invalid(op, "%.40q is no admin id: admin ids are digits (list the admins)", string(id))
 	}
 	return nil
 }
 
 func (id TeamID) check(op Operation) error {
-	if !isDigits(id) {
+	if !isDigits(id) || id[0] == '0' {
 		return invalid(op, "%.40q is no team id: team ids are digits (list the teams)", string(id))
 	}
 	return nil
@@ -114,13 +114,13 @@ func isDigits[T ~string | ~[]byte](s T) bool {
 }
 
 // Timestamp is a point in time as Intercom sends it. It decodes from unix seconds (an integer, a fraction or either
-// in quotes), RFC 3339 with or without a zone (UTC is taken), and null; null, 0 and "" are the zero time. It encodes
-// as whole unix seconds, the zero time as null. Times are in UTC, so that equal ones compare equal with ==.
+// in quotes), RFC 3339 with or without a zone (UTC is taken), and null; null, second 0 and "" are the zero time. It
+// encodes as whole unix seconds, the zero time as null. Times are in UTC, so that equal ones compare equal with ==.
 type Timestamp struct{ time.Time }
 
 // NewTimestamp returns t cut to whole seconds, which is what Intercom keeps.
 func NewTimestamp(t time.Time) Timestamp {
-	if t.IsZero() {
+	if t.IsZero() || t.Unix() == 0 {
 		return Timestamp{}
 	}
 	return Timestamp{time.Unix(t.Unix(), 0).UTC()}
@@ -147,11 +147,11 @@ func (t *Timestamp) UnmarshalJSON(b []byte) error {
 		}
 		return nil
 	}
-	s := string(bytes.TrimSpace(b))
-	if s == "null" {
+	if string(b) == "null" {
 		*t = Timestamp{}
 		return nil
 	}
+	s := string(bytes.TrimSpace(b))
 	if strings.HasPrefix(s, `"`) {
 		if err := json.Unmarshal(b, &s); err != nil {
 			return errors.New("intercomrbac: a time is a string that is not valid JSON")
@@ -188,16 +188,19 @@ func parseTime(s string) (Timestamp, error) {
 		if !(math.Abs(f) <= maxUnix) { // also false for NaN
 			return Timestamp{}, errTimeRange
 		}
-		if f == 0 {
+		sec, frac := math.Modf(f)
+		if sec == 0 {
 			return Timestamp{}, nil
 		}
-		sec, frac := math.Modf(f)
 		return Timestamp{time.Unix(int64(sec), int64(frac*1e9)).UTC()}, nil
 	}
 	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999Z07:00", "2006-01-02 15:04:05 MST", "2006-01-02"} {
 		if v, err := time.Parse(layout, s); err == nil {
-			if v.IsZero() {
+			switch {
+			case v.IsZero() || v.Unix() == 0:
 				return Timestamp{}, nil
+			case v.Unix() > maxUnix: // its zone takes it into the year 10000
+				return Timestamp{}, errTimeRange
 			}
 			return Timestamp{v.UTC()}, nil
 		}

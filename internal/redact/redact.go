@@ -56,20 +56,19 @@ func New(secrets ...string) Redactor {
 	}
 	// The longest first: a short form may be the beginning of a longer one.
 	slices.SortStableFunc(patterns, func(a, b []byte) int { return len(b) - len(a) })
-	folded := make([][]byte, len(patterns))
+	exact, folded := newMatcher(patterns), make([][]byte, len(patterns))
 	for i, p := range patterns {
 		folded[i] = lowerASCII(p)
 	}
+	anyCase := newMatcher(folded)
 	return Redactor{func(b []byte, fold bool) []byte {
-		for i, p := range patterns {
-			switch {
-			case fold:
-				b = replaceFold(b, folded[i])
-			case bytes.Contains(b, p):
-				b = bytes.ReplaceAll(b, p, []byte(Mark))
-			}
+		if len(b) < exact.size {
+			return b
 		}
-		return b
+		if fold {
+			return anyCase.replace(b, lowerASCII(b))
+		}
+		return exact.replace(b, b)
 	}}
 }
 
@@ -86,24 +85,10 @@ func (r Redactor) String(s string) string {
 	if r.replace == nil || s == "" {
 		return s
 	}
-	return string(r.replace([]byte(s), true))
-}
-
-// replaceFold replaces what is pattern, which is in lower case, but for the case of its letters.
-func replaceFold(b, pattern []byte) []byte {
-	lower := lowerASCII(b)
-	if !bytes.Contains(lower, pattern) {
-		return b
+	if b := r.replace([]byte(s), true); len(b) != len(s) || string(b) != s {
+		return string(b)
 	}
-	var out []byte
-	for {
-		i := bytes.Index(lower, pattern)
-		if i < 0 {
-			return append(out, b...)
-		}
-		out = append(append(out, b[:i]...), Mark...)
-		b, lower = b[i+len(pattern):], lower[i+len(pattern):]
-	}
+	return s
 }
 
 // lowerASCII keeps the length, as bytes.ToLower does not.
@@ -159,4 +144,59 @@ func base64Cores(enc *base64.Encoding, s string) []string {
 		cores = append(cores, text[first:end])
 	}
 	return cores
+}
+
+// matcher finds the first of several patterns, the longest at each place, in steps nearly as long as the shortest of
+// them: every answer of Intercom is searched, and hardly any holds a secret.
+type matcher struct {
+	patterns [][]byte      // the longest first
+	size     int           // length of the shortest
+	step     [4 << 10]byte // by the hash of two bytes: how far the window may move that ends with them
+}
+
+func newMatcher(patterns [][]byte) *matcher {
+	m := &matcher{patterns: patterns, size: min(255, len(patterns[len(patterns)-1]))}
+	for i := range m.step {
+		m.step[i] = byte(m.size - 1)
+	}
+	for _, p := range patterns {
+		for end := 2; end <= m.size; end++ {
+			s := &m.step[hash(p[end-2], p[end-1])]
+			*s = min(*s, byte(m.size-end))
+		}
+	}
+	return m
+}
+
+func hash(a, b byte) uint16 { return (uint16(a)<<5 ^ uint16(b)) & (4<<10 - 1) }
+
+// find returns where the first pattern begins in b, and its length; 0 if there is none.
+func (m *matcher) find(b []byte) (at, length int) {
+	for end := m.size; end <= len(b); {
+		if step := int(m.step[hash(b[end-2], b[end-1])]); step > 0 {
+			end += step
+			continue
+		}
+		for _, p := range m.patterns {
+			if bytes.HasPrefix(b[end-m.size:], p) {
+				return end - m.size, len(p)
+			}
+		}
+		end++
+	}
+	return 0, 0
+}
+
+// replace returns b with [Mark] where the patterns are in text, which is b or b in lower case.
+func (m *matcher) replace(b, text []byte) []byte {
+	at, length := m.find(text)
+	if length == 0 {
+		return b
+	}
+	var out []byte
+	for ; length > 0; at, length = m.find(text) {
+		out = append(append(out, b[:at]...), Mark...)
+		b, text = b[at+length:], text[at+length:]
+	}
+	return append(out, b...)
 }

@@ -1,0 +1,161 @@
+package intercomtest
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/intercomrbac/intercomrbac"
+)
+
+// handler carries out one operation. The server's lock is held. It returns what the body of a 200 holds, or
+// accepted, or a *failure.
+type handler func(*Server, *request) (any, error)
+
+// handlers has one entry for each operation: a new operation of the library needs one here, and nothing else.
+var handlers = map[string]handler{
+	"admins.away_reasons": (*Server).listAwayReasons,
+	"admins.get":          (*Server).getAdmin,
+	"admins.list":         (*Server).listAdmins,
+	"admins.me":           (*Server).identify,
+	"admins.set_away":     (*Server).setAway,
+
+	"contacts.create":             (*Server).createContact,
+	"contacts.delete":             (*Server).deleteContact,
+	"contacts.get":                (*Server).getContact,
+	"contacts.get_by_external_id": (*Server).getContactByExternalID,
+
+	"conversations.add_tag":             (*Server).attachTag,
+	"conversations.assign":              (*Server).assign,
+	"conversations.close":               (*Server).closeConversation,
+	"conversations.create":              (*Server).createConversation,
+	"conversations.delete":              (*Server).deleteConversation,
+	"conversations.delete_with_metrics": (*Server).deleteConversation,
+	"conversations.get":                 (*Server).getConversation,
+	"conversations.list":                (*Server).listConversations,
+	"conversations.note":                (*Server).replyConversation,
+	"conversations.open":                (*Server).openConversation,
+	"conversations.remove_tag":          (*Server).detachTag,
+	"conversations.reply":               (*Server).replyConversation,
+	"conversations.search":              (*Server).searchConversations,
+	"conversations.snooze":              (*Server).snooze,
+	"conversations.unassign":            (*Server).assign,
+	"conversations.update":              (*Server).updateConversation,
+
+	"events.create": (*Server).createEvent,
+	"events.list":   (*Server).listEvents,
+
+	"teams.get":  (*Server).getTeam,
+	"teams.list": (*Server).listTeams,
+}
+
+// byQuery tells operations apart that differ in their query string alone.
+var byQuery = map[string]func(url.Values) bool{
+	"conversations.delete_with_metrics": func(q url.Values) bool { return q.Get("retain_metrics") == "false" },
+}
+
+// route is an operation, ready to be compared with requests.
+type route struct {
+	op       intercomrbac.Operation
+	do       handler
+	segments []string
+	literals int // the more of them, the more specific the path
+	body     []condition
+	query    func(url.Values) bool
+}
+
+// condition wants a member of the body to have one of the values.
+type condition struct {
+	member string
+	values []string
+}
+
+// mustRoutes panics if the operations and the handlers are not one for one.
+func mustRoutes(ops []intercomrbac.Operation, do map[string]handler) []route {
+	list := make([]route, 0, len(ops))
+	for _, op := range ops {
+		h, ok := do[op.Name]
+		if !ok {
+			panic(fmt.Sprintf("intercomtest: no handler for operation %s: add one to handlers", op.Name))
+		}
+		r := route{op: op, do: h, segments: strings.Split(op.Path, "/"), query: byQuery[op.Name]}
+		for _, seg := range r.segments {
+			if !strings.HasPrefix(seg, "{") {
+				r.literals++
+			}
+		}
+		for pair := range strings.FieldsSeq(op.Body) {
+			member, values, _ := strings.Cut(pair, "=")
+			r.body = append(r.body, condition{member, strings.Split(values, "|")})
+		}
+		list = append(list, r)
+	}
+	if len(do) != len(ops) {
+		panic("intercomtest: a handler is for no operation")
+	}
+	return list
+}
+
+// route finds the operation that the request lands on: the one with the most specific path, then the one that
+// asks most of the body and query.
+func (s *Server) route(r *request) {
+	segments := strings.Split(r.path, "/")
+	best, bestLiterals, bestFit := -1, -1, -1
+	for i := range s.routes {
+		c := &s.routes[i]
+		if c.op.Method != r.method || !pathFits(c.segments, segments) || c.literals < bestLiterals {
+			continue
+		}
+		if c.literals > bestLiterals {
+			best, bestLiterals, bestFit = -1, c.literals, -1
+		}
+		r.known = true
+		if fit, ok := c.fits(r); ok && fit > bestFit {
+			best, bestFit = i, fit
+		}
+	}
+	if best < 0 {
+		return
+	}
+	r.op, r.do = s.routes[best].op, s.routes[best].do
+	r.args = map[string]string{}
+	for i, seg := range s.routes[best].segments {
+		if strings.HasPrefix(seg, "{") {
+			r.args[strings.Trim(seg, "{}")], _ = url.PathUnescape(segments[i]) // pathFits saw to it
+		}
+	}
+}
+
+func pathFits(template, path []string) bool {
+	return slices.EqualFunc(template, path, func(t, p string) bool {
+		v, err := url.PathUnescape(p)
+		if err != nil {
+			return false
+		}
+		if strings.HasPrefix(t, "{") {
+			return v != ""
+		}
+		return t == v
+	})
+}
+
+// fits reports whether body and query are those of the operation, and how much it asks of them.
+func (c *route) fits(r *request) (int, bool) {
+	n := len(c.body)
+	if c.query != nil {
+		if !c.query(r.query) {
+			return 0, false
+		}
+		n++
+	}
+	for _, want := range c.body {
+		var v wireID
+		raw, ok := r.json[want.member]
+		if !ok || json.Unmarshal(raw, &v) != nil || !slices.Contains(want.values, string(v)) {
+			return 0, false
+		}
+	}
+	return n, true
+}
