@@ -9,11 +9,13 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -69,8 +71,8 @@ func (c *Client) do(ctx context.Context, in *call) error {
 	if err != nil {
 		return err
 	}
-	if p, ok := PrincipalFrom(ctx); ok && p.Workspace != c.s.workspace {
-		return fmt.Errorf("%w: %s: the client is bound to %q, the principal to %q", ErrWrongWorkspace, in.op.Name, c.s.workspace, p.Workspace)
+	if err := c.checkWorkspace(ctx, in.op); err != nil {
+		return err
 	}
 	if c.s.gate == nil {
 		return c.send(ctx, in, target, body)
@@ -79,6 +81,19 @@ func (c *Client) do(ctx context.Context, in *call) error {
 		return err
 	}
 	return c.s.gate.after(ctx, in, c.send(ctx, in, target, body))
+}
+
+// checkWorkspace keeps principals of other workspaces out: their ids mean somebody else here.
+func (c *Client) checkWorkspace(ctx context.Context, op Operation) error {
+	p, ok := PrincipalFrom(ctx)
+	switch {
+	case !ok || p.Workspace == c.s.workspace:
+		return nil
+	case c.s.workspace == "":
+		return fmt.Errorf("%w: %s: the principal is of %q and the client is bound to none: use WithWorkspace", ErrWrongWorkspace, op.Name, p.Workspace)
+	default:
+		return fmt.Errorf("%w: %s: the principal is of %q and the client is bound to %q", ErrWrongWorkspace, op.Name, p.Workspace, c.s.workspace)
+	}
 }
 
 // target returns the URL of a call.
@@ -314,6 +329,8 @@ func conclude(in *call, a *answer, attempt int) error {
 		return &callError{text: in.op.Name + ": not sent: " + safeText(a), causes: knownCauses(a.err)}
 	case a.fault != faultNone:
 		return lost(in, a)
+	case a.status < 200 || a.status > 599:
+		return unexpected(in, a, "that is no status of an answer")
 	case a.status/100 != 2:
 		return refusal(in, a, attempt)
 	case a.oversized:
@@ -397,6 +414,9 @@ func refusal(in *call, a *answer, attempt int) error {
 	return e
 }
 
+// maxErrorDetails bounds how many entries of an error body are kept.
+const maxErrorDetails = 32
+
 // parse reads an error body in any of the shapes that Intercom uses; one in none of them changes nothing.
 func (e *APIError) parse(a *answer) {
 	var body struct {
@@ -421,15 +441,14 @@ func (e *APIError) parse(a *answer) {
 	var list []struct{ Code, Type, Message, Field json.RawMessage }
 	var fields map[string]json.RawMessage
 	if json.Unmarshal(body.Errors, &list) == nil {
-		for _, item := range list[:min(len(list), 32)] {
+		for _, item := range list[:min(len(list), maxErrorDetails)] {
 			// Old versions of the API say type instead of code.
 			e.Errors = append(e.Errors, ErrorDetail{Code: firstOf(text(item.Code, 128), text(item.Type, 128)),
 				Message: text(item.Message, 500), Field: text(item.Field, 128)})
 		}
 	} else if json.Unmarshal(body.Errors, &fields) == nil {
-		for field, message := range fields {
-			e.Errors = append(e.Errors, ErrorDetail{Message: text(message, 500), Field: printable(a.redactor.String(field), 128)})
-			break
+		for _, field := range slices.Sorted(maps.Keys(fields))[:min(len(fields), maxErrorDetails)] {
+			e.Errors = append(e.Errors, ErrorDetail{Message: text(fields[field], 500), Field: printable(a.redactor.String(field), 128)})
 		}
 	}
 	if len(e.Errors) == 0 && (body.Message != nil || body.ErrorKey != nil) {

@@ -59,7 +59,7 @@ var (
 	ErrOutcomeUnknown = class("outcome unknown", nil)
 	// ErrNoActingAdmin: Intercom wants to know which teammate acts, and neither the params nor the principal
 	// of the context says. Nothing was sent.
-	ErrNoActingAdmin = class("no acting admin: set AdminID in the params, or put a Principal with one into the context", nil)
+	ErrNoActingAdmin = class("no acting admin", nil)
 	// ErrWrongWorkspace: the principal belongs to another workspace than the client. Nothing was sent.
 	ErrWrongWorkspace = class("principal of another workspace", nil)
 	// ErrCursorRepeated: a list came back to a page that it had given before.
@@ -272,7 +272,9 @@ func invalid(op Operation, format string, args ...any) error {
 }
 
 // noActor returns an ErrNoActingAdmin.
-func noActor(op Operation) error { return fmt.Errorf("%w (%s)", ErrNoActingAdmin, op.Name) }
+func noActor(op Operation) error {
+	return fmt.Errorf("%w: %s: set AdminID in the params, or put a Principal with one into the context", ErrNoActingAdmin, op.Name)
+}
 
 func firstOf(s ...string) string {
 	for _, v := range s {

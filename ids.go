@@ -91,18 +91,21 @@ func idText(b []byte) (string, error) {
 }
 
 func (id AdminID) check(op Operation) error {
-	if !isDigits(id) || id[0] == '0' {
+	if !isNumber(id) {
 		return invalid(op, "%.40q is no admin id: admin ids are digits (list the admins)", string(id))
 	}
 	return nil
 }
 
 func (id TeamID) check(op Operation) error {
-	if !isDigits(id) || id[0] == '0' {
+	if !isNumber(id) {
 		return invalid(op, "%.40q is no team id: team ids are digits (list the teams)", string(id))
 	}
 	return nil
 }
+
+// isNumber reports whether s is digits as in the ids of admins and teams: they do not begin with 0.
+func isNumber[T ~string](s T) bool { return isDigits(s) && s[0] != '0' }
 
 func isDigits[T ~string | ~[]byte](s T) bool {
 	for i := range len(s) {

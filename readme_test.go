@@ -1,0 +1,47 @@
+package intercomrbac_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// Every Go snippet of the README stands in a file that is compiled.
+func TestREADMESnippetsAreCompiled(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	files, err := filepath.Glob("*_test.go")
+	require.NoError(t, err)
+	more, err := filepath.Glob("*/*_test.go")
+	require.NoError(t, err)
+	var code strings.Builder
+	for _, f := range append(files, more...) {
+		b, err := os.ReadFile(f)
+		require.NoError(t, err)
+		code.WriteString(unindented(string(b)))
+	}
+	blocks := strings.Split(string(readme), "```")
+	found := 0
+	for i := 1; i < len(blocks); i += 2 {
+		snippet, isGo := strings.CutPrefix(blocks[i], "go\n")
+		if !isGo {
+			continue
+		}
+		found++
+		assert.Contains(t, code.String(), unindented(snippet))
+	}
+	assert.GreaterOrEqual(t, found, 4)
+}
+
+func unindented(s string) string {
+	var b strings.Builder
+	for line := range strings.Lines(s) {
+		b.WriteString(strings.TrimSpace(line) + "\n")
+	}
+	return b.String()
+}
