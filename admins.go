@@ -161,7 +161,7 @@ func (s *AdminsService) SetAway(ctx context.Context, id AdminID, params SetAwayP
 	if err := id.check(opAdminsSetAway); err != nil {
 		return nil, err
 	}
-	if params.Reason != "" && !isDigits(string(params.Reason)) {
+	if params.Reason != "" && !isNumber(params.Reason) {
 		return nil, invalid(opAdminsSetAway, "%.40q is no away reason id: they are digits (list the away reasons)", string(params.Reason))
 	}
 	body := struct {

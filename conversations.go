@@ -345,6 +345,11 @@ func (s *ConversationsService) reply(ctx context.Context, op Operation, id Conve
 	if err := checkAttachments(params.AttachmentURLs, params.AttachmentFiles); err != nil {
 		return nil, invalid(op, "%w", err)
 	}
+	for _, button := range params.QuickReplies {
+		if button.Text == "" || button.UUID == "" {
+			return nil, invalid(op, "a quick reply needs Text and UUID")
+		}
+	}
 	admin, err := actingAdmin(ctx, op, params.AdminID)
 	if err != nil {
 		return nil, err

@@ -129,10 +129,14 @@ func NewTimestamp(t time.Time) Timestamp {
 	return Timestamp{time.Unix(t.Unix(), 0).UTC()}
 }
 
-// MarshalJSON writes whole unix seconds, or null for the zero time.
+// MarshalJSON writes whole unix seconds, or null for the zero time. A year beyond 9999 is an error, since such a time was
+// made from milliseconds.
 func (t Timestamp) MarshalJSON() ([]byte, error) {
-	if t.IsZero() {
+	switch sec := t.Unix(); {
+	case t.IsZero():
 		return []byte("null"), nil
+	case sec < -maxUnix || sec > maxUnix:
+		return nil, errTimeRange
 	}
 	return strconv.AppendInt(nil, t.Unix(), 10), nil
 }

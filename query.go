@@ -184,7 +184,7 @@ func (q Query) filter(fields map[Field]fieldKind) (any, error) {
 			}
 		}
 		wire = list
-	} else {
+	} else if q.value != nil || q.operator != Equals && q.operator != NotEquals {
 		var err error
 		if wire, err = kind.value(q.field, q.value); err != nil {
 			return nil, err
@@ -211,14 +211,31 @@ func (k fieldKind) String() string {
 
 // value writes a value in the type that the field has: Intercom's search fails on others.
 func (k fieldKind) value(field Field, v any) (any, error) {
+	mismatch := fmt.Errorf("%s is compared with %s, not with this %T", field, k, v)
+	var at Timestamp
 	switch t := v.(type) {
 	case nil:
-		return nil, nil
+		return nil, fmt.Errorf("%s is compared with null: that is for %s and %s alone", field, Equals, NotEquals)
+	case time.Duration: // an integer too, of nanoseconds, in which Intercom counts nothing
+		return nil, mismatch
 	case time.Time:
-		v = t.Unix()
+		at = Timestamp{t}
 	case Timestamp:
-		v = t.Unix()
+		at = t
+	default:
+		return k.plain(field, v, mismatch)
 	}
+	switch {
+	case k != kindTime && k != kindAny:
+		return nil, mismatch
+	case at.IsZero():
+		return nil, fmt.Errorf("%s is compared with the zero time", field)
+	}
+	return at.Unix(), nil
+}
+
+// plain writes a value that is no time.
+func (k fieldKind) plain(field Field, v any, mismatch error) (any, error) {
 	switch r := reflect.ValueOf(v); {
 	case r.Kind() == reflect.String && k != kindBool:
 		s := r.String()
@@ -237,6 +254,10 @@ func (k fieldKind) value(field Field, v any) (any, error) {
 		return strconv.FormatInt(r.Int(), 10), nil
 	case r.CanInt() && k != kindBool:
 		return r.Int(), nil
+	case r.CanUint() && k == kindString:
+		return strconv.FormatUint(r.Uint(), 10), nil
+	case r.CanUint() && k != kindBool:
+		return r.Uint(), nil
 	}
-	return nil, fmt.Errorf("%s is compared with %s, not with this %T", field, k, v)
+	return nil, mismatch
 }

@@ -83,7 +83,6 @@ func FuzzRateLimitHeaders(f *testing.F) {
 type server struct {
 	mu       sync.Mutex
 	limit    int
-	window   int64
 	accepted map[int64]int
 	refused  int
 }

@@ -149,11 +149,11 @@ func checkNoLeak(t *testing.T, raw []byte) {
 		intercomrbac.WithOnResponse(func(_ context.Context, i intercomrbac.ResponseInfo) { fmt.Fprintf(&seen, "%+v", i) }))
 	require.NoError(t, err)
 	for _, call := range []func() (any, error){
-		func() (any, error) { return c.Conversations.Get(context.Background(), "1") },
-		func() (any, error) { return c.Admins.Me(context.Background()) },
-		func() (any, error) { return nil, c.Contacts.Delete(context.Background(), "1") },
+		func() (any, error) { return c.Conversations.Get(t.Context(), "1") },
+		func() (any, error) { return c.Admins.Me(t.Context()) },
+		func() (any, error) { return nil, c.Contacts.Delete(t.Context(), "1") },
 		func() (any, error) {
-			return c.Conversations.List(context.Background(), intercomrbac.ListParams{})
+			return c.Conversations.List(t.Context(), intercomrbac.ListParams{})
 		},
 	} {
 		out, err := call()
