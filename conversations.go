@@ -93,6 +93,7 @@ var (
 	}
 	opConversationsDeleteWithMetrics = Operation{
 		Name: "conversations.delete_with_metrics", ID: "deleteConversation", Method: "DELETE", Path: conversationPath,
+		Query: "retain_metrics=false",
 		Scope: ScopeDeleteConversations, Permission: ConversationsDelete, Resource: "conversation", ResourceArg: "conversation_id",
 		Effect: Destructive,
 	}
@@ -300,6 +301,7 @@ type AttachmentFile struct {
 
 // QuickReply is a button for the customer.
 type QuickReply struct {
+	// Text is what the customer reads on it; needed.
 	Text string `json:"text"`
 	// UUID identifies the button; needed.
 	UUID string `json:"uuid"`
@@ -411,8 +413,8 @@ type AssignParams struct {
 	Body string
 }
 
-// Assign gives a conversation to a team or a teammate. It is ErrTeamNotFound or ErrAdminNotFound if there is none of
-// that id. Operation manageConversation.
+// Assign gives a conversation to a team or a teammate. It is ErrTeamNotFound if there is no such team, and
+// ErrAdminNotFound if Intercom says that there is no such teammate. Operation manageConversation.
 func (s *ConversationsService) Assign(ctx context.Context, id ConversationID, params AssignParams) (*Conversation, error) {
 	op := opConversationsAssign
 	if params.To.id == "0" {
@@ -509,7 +511,15 @@ func (s *ConversationsService) manage(ctx context.Context, op Operation, id Conv
 		return nil, err
 	}
 	return do[Conversation](ctx, s.c, call{op: op, args: []string{string(id)}, body: p, actor: p.AdminID,
-		toTeam: op == opConversationsAssign && p.Type == "team"})
+		assignee: assigneeKind(op, p.Type)})
+}
+
+// assigneeKind tells an assignment to a team from one to a teammate; empty for what is no assignment.
+func assigneeKind(op Operation, kind string) string {
+	if op != opConversationsAssign {
+		return ""
+	}
+	return kind
 }
 
 // TagParams names a tag to put on or take off.

@@ -12,12 +12,14 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"os"
 	"reflect"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -36,13 +38,14 @@ var errNoClient = errors.New("intercomrbac: this Client was not made by NewClien
 
 // call is one use of an operation.
 type call struct {
-	op     Operation
-	args   []string // values of the path's placeholders, in order
-	query  url.Values
-	body   any
-	out    any     // where the answer is decoded; nil if it does not matter
-	actor  AdminID // the acting admin that the body names
-	toTeam bool    // it assigns to a team
+	op    Operation
+	args  []string // values of the path's placeholders, in order
+	query url.Values
+	body  any
+	out   any     // where the answer is decoded; nil if it does not matter
+	actor AdminID // the acting admin that the body names
+	// assignee is "team" or "admin" for an assignment.
+	assignee string
 }
 
 // do runs a call and returns what it answered.
@@ -120,10 +123,10 @@ func lands(op Operation, escaped string) error {
 	most := -1
 	clean := apipath.Clean(escaped)
 	for _, o := range operations {
-		if o.Method != op.Method {
+		if o.Method != op.Method && !(o.Method == http.MethodPut && op.Method == http.MethodPatch) {
 			continue
 		}
-		if literal, ok := apipath.Matches(o.Path, clean); ok && literal >= most {
+		if literal, ok := apipath.Matches(o.Path, clean); ok && literal >= most && !namesAnother(op.Path, o.Path, clean) {
 			if literal > most {
 				best, most = nil, literal
 			}
@@ -139,6 +142,35 @@ func lands(op Operation, escaped string) error {
 		return invalid(op, "%s %s is operation %s: use that one, unchanged", op.Method, best[0].Path, best[0].Name)
 	}
 	return nil
+}
+
+// namesAnother reports whether a template has a word where the one of the table has an id, as /conversations/deleted has:
+// no id is a word, but for external ids.
+func namesAnother(template, table, clean string) bool {
+	own, theirs, path := strings.Split(template, "/"), strings.Split(table, "/"), strings.Split(clean, "/")
+	if len(own) != len(theirs) || len(own) != len(path) {
+		return false
+	}
+	for i, segment := range theirs {
+		name, isID := placeholder(segment)
+		if isID && name != "external_id" && own[i] == path[i] && isWord(own[i]) {
+			return true
+		}
+	}
+	return false
+}
+
+// isWord reports whether a segment can be no id: letters and underscores, not hexadecimal digits alone, and not "last",
+// which stands for a conversation.
+func isWord(s string) bool {
+	hexadecimal := true
+	for _, c := range s {
+		if c != '_' && (c < 'a' || c > 'z') {
+			return false
+		}
+		hexadecimal = hexadecimal && c >= 'a' && c <= 'f'
+	}
+	return s != "" && !hexadecimal && s != "last"
 }
 
 func encode(in *call) ([]byte, error) {
@@ -159,10 +191,11 @@ func encode(in *call) ([]byte, error) {
 type fault uint8
 
 const (
-	faultNone   fault = iota
-	faultUnsent       // it was not sent: its context ended, there was no token, or the host is not to be trusted
-	faultDial         // no connection: it was not sent
-	faultLost         // it was sent, and the answer did not come or not whole
+	faultNone      fault = iota
+	faultUnsent          // it was not sent: its context ended, or there was no token
+	faultDial            // no connection: it was not sent
+	faultUntrusted       // no connection, for the host did not prove who it is
+	faultLost            // it was sent, and the answer did not come or not whole
 )
 
 // answer is how one attempt ended.
@@ -190,18 +223,14 @@ func (c *Client) send(ctx context.Context, in *call, target string, body []byte)
 		if err == nil {
 			return nil
 		}
-		if doubt && in.op.Effect != Read && !errors.Is(err, ErrOutcomeUnknown) {
-			err = &callError{text: fmt.Sprintf("%s: an earlier attempt may have been processed; the last one ended so: %s", in.op.Name, untitled(err)),
-				causes: []error{ErrOutcomeUnknown, err}}
+		if doubt {
+			err = inDoubt(in.op, err)
 		}
 		wait, again := c.s.retry.again(in.op, &a, attempt)
 		if !again || ctx.Err() != nil {
 			return err
 		}
 		if wait > c.s.retry.MaxWait || outlasts(ctx, wait) {
-			if e, ok := errors.AsType[*APIError](err); ok {
-				e.RetryAfter = wait
-			}
 			return err
 		}
 		doubt = doubt || errors.Is(err, ErrOutcomeUnknown)
@@ -209,6 +238,18 @@ func (c *Client) send(ctx context.Context, in *call, target string, body []byte)
 			return &callError{text: fmt.Sprintf("%s: gave up waiting to try again (%v) after: %s", in.op.Name, ended, untitled(err)), causes: []error{ended, err}}
 		}
 	}
+}
+
+// inDoubt marks an error of a write of which an earlier attempt may have been processed.
+func inDoubt(op Operation, err error) error {
+	if e, ok := errors.AsType[*APIError](err); ok {
+		e.OutcomeUnknown = true
+	}
+	if errors.Is(err, ErrOutcomeUnknown) {
+		return err
+	}
+	return &callError{text: fmt.Sprintf("%s: an earlier attempt may have been processed; the last one ended so: %s", op.Name, untitled(err)),
+		causes: []error{ErrOutcomeUnknown, err}}
 }
 
 // untitled returns an error's text without the package's own prefix.
@@ -221,12 +262,22 @@ func (c *Client) attempt(ctx context.Context, in *call, target string, body []by
 		return answer{fault: faultUnsent, err: err}
 	}
 	a.redactor = cred.redactor
+	observe := func() {}
 	if l := c.s.limiter; l != nil {
 		if err := l.Wait(ctx); err != nil {
 			return answer{fault: faultUnsent, err: err, redactor: cred.redactor}
 		}
-		// Deferred: the limiter wants its word even if a transport panics.
-		defer func() { l.Observe(a.rate) }()
+		// It wants its word as soon as there is one, and even if the transport panics.
+		observed := false
+		observe = func() {
+			if !observed {
+				observed = true
+				r := a.rate
+				r.answered = a.status != 0
+				l.Observe(r)
+			}
+		}
+		defer observe()
 	}
 	if err := ctx.Err(); err != nil {
 		return answer{fault: faultUnsent, err: err, redactor: cred.redactor}
@@ -235,7 +286,12 @@ func (c *Client) attempt(ctx context.Context, in *call, target string, body []by
 	if body != nil {
 		reader = bytes.NewReader(body)
 	}
-	req, err := http.NewRequestWithContext(ctx, in.op.Method, target, reader)
+	var progress *connecting
+	sendCtx := ctx
+	if in.op.Effect != Read { // reads may be repeated however far they came
+		sendCtx, progress = traceConnecting(ctx)
+	}
+	req, err := http.NewRequestWithContext(sendCtx, in.op.Method, target, reader)
 	if err != nil {
 		return answer{fault: faultUnsent, err: errors.New("the URL cannot be parsed"), redactor: cred.redactor}
 	}
@@ -250,7 +306,7 @@ func (c *Client) attempt(ctx context.Context, in *call, target string, body []by
 	start := time.Now()
 	resp, err := c.s.http.Do(req)
 	if err != nil {
-		a.err, a.fault = err, classify(err)
+		a.err, a.fault = err, classify(err, progress)
 	} else {
 		now := time.Now()
 		a.status = resp.StatusCode
@@ -258,8 +314,10 @@ func (c *Client) attempt(ctx context.Context, in *call, target string, body []by
 		a.rate = parseRateLimit(resp.Header, now)
 		a.retryAfter = parseRetryAfter(resp.Header, now)
 		if a.status == http.StatusTooManyRequests && a.rate.Limit > 0 {
-			a.retryAfter = max(a.rate.Reset.Sub(now), time.Millisecond)
+			// At least a second: the end of a window is told in whole ones.
+			a.retryAfter = max(a.rate.Reset.Sub(now), time.Second)
 		}
+		observe()
 		a.read(resp)
 	}
 	c.report(ctx, in, &a, n, time.Since(start))
@@ -290,13 +348,25 @@ func (a *answer) read(resp *http.Response) {
 	}
 }
 
-// classify tells how far a request came that a transport gave an error for.
-func classify(err error) fault {
-	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
-		return faultDial
-	}
+// connecting tells whether a request has come as far as a connection.
+type connecting struct{ asked, got atomic.Bool }
+
+func traceConnecting(ctx context.Context) (context.Context, *connecting) {
+	c := new(connecting)
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GetConn: func(string) { c.asked.Store(true) },
+		GotConn: func(httptrace.GotConnInfo) { c.got.Store(true) },
+	}), c
+}
+
+// classify tells how far a request came that a transport gave an error for. A transport that does not tell of
+// connections may have sent it.
+func classify(err error, c *connecting) fault {
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return faultUnsent
+		return faultUntrusted
+	}
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" || c != nil && c.asked.Load() && !c.got.Load() {
+		return faultDial
 	}
 	return faultLost
 }
@@ -326,7 +396,7 @@ func conclude(in *call, a *answer, attempt int) error {
 			return &callError{text: in.op.Name + ": not sent: " + e.Error(), causes: []error{
 				&APIError{Operation: in.op.Name, Scope: in.op.Scope, RetryAfter: e.wait, Attempts: attempt - 1, Message: e.Error()}, context.DeadlineExceeded}}
 		}
-		return &callError{text: in.op.Name + ": not sent: " + safeText(a), causes: knownCauses(a.err)}
+		return &callError{text: in.op.Name + ": not sent: " + safeText(a), causes: []error{a.err}}
 	case a.fault != faultNone:
 		return lost(in, a)
 	case a.status < 200 || a.status > 599:
@@ -336,7 +406,7 @@ func conclude(in *call, a *answer, attempt int) error {
 	case a.oversized:
 		return unexpected(in, a, fmt.Sprintf("the body has more than %d bytes", maxResponseBody))
 	}
-	body := bytes.TrimSpace(a.redactor.Bytes(a.body.Bytes()))
+	body := bytes.TrimSpace(a.redactor.Bytes(redact.PlainJSON(a.body.Bytes())))
 	switch empty := len(body) == 0; {
 	case empty && (in.out == nil || a.status == http.StatusAccepted || a.status == http.StatusNoContent):
 		return nil
@@ -346,7 +416,10 @@ func conclude(in *call, a *answer, attempt int) error {
 		return nil
 	}
 	if err := json.Unmarshal(body, in.out); err != nil {
-		return unexpected(in, a, printable(err.Error(), 200))
+		return unexpected(in, a, printable(a.redactor.String(err.Error()), 200))
+	}
+	if v, ok := in.out.(interface{ complete() bool }); ok && !v.complete() {
+		return unexpected(in, a, "what it should hold is not in it")
 	}
 	return nil
 }
@@ -405,7 +478,7 @@ func unexpected(in *call, a *answer, why string) error {
 // refusal is the error of an answer that says no.
 func refusal(in *call, a *answer, attempt int) error {
 	e := &APIError{StatusCode: a.status, RequestID: a.requestID, Operation: in.op.Name, Scope: in.op.Scope,
-		RetryAfter: a.retryAfter, Attempts: attempt, toTeam: in.toTeam}
+		RetryAfter: a.retryAfter, Attempts: attempt, assignee: in.assignee}
 	if in.op.ResourceArg != "" {
 		e.resource = in.op.Resource
 	}
@@ -425,7 +498,9 @@ func (e *APIError) parse(a *answer) {
 		Message   json.RawMessage `json:"message"`
 		ErrorKey  json.RawMessage `json:"error_key"`
 	}
-	if a.body == nil || json.Unmarshal(a.redactor.Bytes(a.body.Bytes()), &body) != nil {
+	raw := bytes.TrimSpace(a.redactor.Bytes(redact.PlainJSON(a.body.Bytes())))
+	if json.Unmarshal(raw, &body) != nil {
+		e.foreign = len(raw) > 0
 		return
 	}
 	text := func(raw json.RawMessage, n int) string {
@@ -511,31 +586,36 @@ func (c *Client) Do(ctx context.Context, op Operation, in Call, out any) error {
 	return c.do(ctx, &prepared)
 }
 
-// checkBody checks that the body is that of the operation, and reads the acting admin from it.
+// checkBody checks that body and query are those of the operation and of no other one, and reads the acting admin.
 func (in *call) checkBody() error {
-	if in.op.Body == "" && in.op.Actor == "" {
+	siblings := slices.DeleteFunc(Operations(), func(o Operation) bool { return o.Method != in.op.Method || o.Path != in.op.Path })
+	telling := func(o Operation) bool { return o.Body != "" || o.Query != "" || o.Actor != "" }
+	if !slices.ContainsFunc(append(siblings, in.op), telling) {
 		return nil
 	}
-	raw, err := encode(in)
-	if err != nil {
-		return err
-	}
 	var members map[string]json.RawMessage
-	if json.Unmarshal(raw, &members) != nil || members == nil {
-		return invalid(in.op, "the Body must be a JSON object")
+	if in.body != nil || in.op.Body != "" || in.op.Actor != "" {
+		raw, err := encode(in)
+		if err != nil {
+			return err
+		}
+		if json.Unmarshal(raw, &members) != nil || members == nil {
+			return invalid(in.op, "the Body must be a JSON object")
+		}
 	}
-	for want := range strings.FieldsSeq(in.op.Body) {
-		name, values, _ := strings.Cut(want, "=")
-		if in.query.Has(name) {
-			return invalid(in.op, "%s belongs into the Body, not into the query", name)
+	if missing := in.op.missing(members, in.query); missing != "" {
+		return invalid(in.op, "%s", missing)
+	}
+	for _, o := range siblings {
+		// What another operation is told by belongs where it is looked for.
+		for pair := range strings.FieldsSeq(o.Body + " " + o.Actor) {
+			if name, _, _ := strings.Cut(pair, "="); in.query.Has(name) {
+				return invalid(in.op, "%s belongs into the Body, not into the query", name)
+			}
 		}
-		have, ok := memberText(members[name])
-		fits := false
-		for v := range strings.SplitSeq(values, "|") {
-			fits = fits || ok && have == v
-		}
-		if !fits {
-			return invalid(in.op, "the Body must say %s", want)
+		more := len(strings.Fields(o.Body+" "+o.Query)) > len(strings.Fields(in.op.Body+" "+in.op.Query))
+		if more && o.missing(members, in.query) == "" {
+			return invalid(in.op, "this call is operation %s: use that one", o.Name)
 		}
 	}
 	if in.op.Actor != "" {
@@ -543,9 +623,37 @@ func (in *call) checkBody() error {
 			return err
 		}
 	}
-	// What was checked is what is sent: no member comes twice.
-	in.body = members
+	if kind, ok := memberText(members["type"]); ok {
+		in.assignee = assigneeKind(in.op, kind)
+	}
+	if members != nil {
+		in.body = members // what was checked is what is sent: no member comes twice
+	}
 	return nil
+}
+
+// missing tells the first pair of Body or Query that a call does not say; it is empty if the call says all.
+func (o Operation) missing(body map[string]json.RawMessage, query url.Values) string {
+	says := func(where, pairs string, value func(name string) (string, bool)) string {
+		for pair := range strings.FieldsSeq(pairs) {
+			name, wanted, _ := strings.Cut(pair, "=")
+			have, ok := value(name)
+			if !ok || !slices.Contains(strings.Split(wanted, "|"), have) {
+				return fmt.Sprintf("the %s must say %s", where, pair)
+			}
+		}
+		return ""
+	}
+	if missing := says("Body", o.Body, func(name string) (string, bool) { return memberText(body[name]) }); missing != "" {
+		return missing
+	}
+	return says("Query", o.Query, func(name string) (string, bool) {
+		values := query[name]
+		if len(values) != 1 {
+			return "", false
+		}
+		return values[0], true
+	})
 }
 
 func (in *call) readActor(members map[string]json.RawMessage) error {

@@ -20,7 +20,9 @@ func (s *sentinel) Unwrap() error { return s.parent }
 
 func class(text string, parent error) error { return &sentinel{"intercomrbac: " + text, parent} }
 
-// Error classes, for errors.Is. An [*APIError] belongs to the class that its status and code say.
+// Error classes, for errors.Is. An [*APIError] belongs to the class that its status and code say. One error can belong to
+// several: a write that timed out is ErrOutcomeUnknown, ErrUnavailable and context.DeadlineExceeded; so look for
+// ErrOutcomeUnknown first.
 var (
 	// ErrInvalidRequest: the request is malformed. Either it was refused before it was sent, or Intercom
 	// refused it (400, 422 and other 4xx without a class of their own). Sending it again changes nothing.
@@ -60,6 +62,8 @@ var (
 	// ErrNoActingAdmin: Intercom wants to know which teammate acts, and neither the params nor the principal
 	// of the context says. Nothing was sent.
 	ErrNoActingAdmin = class("no acting admin", nil)
+	// ErrNoToken: the token source failed or gave no usable token. Nothing was sent.
+	ErrNoToken = class("no token", nil)
 	// ErrWrongWorkspace: the principal belongs to another workspace than the client. Nothing was sent.
 	ErrWrongWorkspace = class("principal of another workspace", nil)
 	// ErrCursorRepeated: a list came back to a page that it had given before.
@@ -99,7 +103,8 @@ type APIError struct {
 	OutcomeUnknown bool
 
 	resource string // the kind of thing that the path named, for operations that are not in the table
-	toTeam   bool   // the call assigned to a team
+	assignee string // "team" or "admin", for an assignment
+	foreign  bool   // the body was none of Intercom's
 }
 
 // Error is one line with operation, status, code, message and request id. It never holds the body or the URL.
@@ -196,9 +201,15 @@ func (e *APIError) class() error {
 
 // subject tells what a 404 is most likely about, where the code does not.
 func (e *APIError) subject() string {
-	// A plain 404 to an assignment may be about the conversation as well: then its text says so.
-	if e.toTeam && (e.Code == "" || e.Code == "not_found") && !strings.Contains(strings.ToLower(e.Message), "conversation") {
+	if e.foreign {
+		return "" // a proxy's page says nothing of what is in the workspace
+	}
+	about := strings.ToLower(e.Code + " " + e.Message)
+	switch {
+	case e.assignee == "team" && !strings.Contains(about, "conversation"):
 		return "team"
+	case e.assignee != "" && e.Code == "assignee_not_found":
+		return e.assignee
 	}
 	if op, ok := LookupOperation(e.Operation); ok && op.ResourceArg != "" {
 		return op.Resource
@@ -206,8 +217,43 @@ func (e *APIError) subject() string {
 	return e.resource
 }
 
+// Advice says in one line what to do about an error of this package, also one that is no [*APIError]; empty where there
+// is nothing to say.
+func Advice(err error) string {
+	if e, ok := errors.AsType[*APIError](err); ok {
+		return e.Advice()
+	}
+	switch {
+	case errors.Is(err, ErrOutcomeUnknown):
+		return adviceInDoubt
+	case errors.Is(err, ErrNoActingAdmin):
+		return "say which teammate acts: AdminID in the params, or a Principal with one in the context"
+	case errors.Is(err, ErrWrongWorkspace):
+		return "use the client of the principal's workspace"
+	case errors.Is(err, ErrNoToken):
+		return "see why the token source gives no token; nothing was sent"
+	case errors.Is(err, ErrCursorRepeated):
+		return "begin the list again; if it lasts, Intercom's paging is at fault"
+	case errors.Is(err, ErrBadResponse):
+		return adviceBadResponse
+	case errors.Is(err, ErrUnavailable):
+		return "Intercom could not be reached: check network, proxy and base URL, then try again"
+	case errors.Is(err, ErrInvalidRequest):
+		return "correct the call as the error says; nothing was sent"
+	}
+	return ""
+}
+
+const (
+	adviceInDoubt     = "the write may have been done: read the present state before you send it again"
+	adviceBadResponse = "the answer did not come from Intercom's API: check the base URL, and proxies on the way"
+)
+
 // Advice says in one line what to do about the error. Where a scope is missing it names the scope to tick.
 func (e *APIError) Advice() string {
+	if e.OutcomeUnknown {
+		return adviceInDoubt
+	}
 	scope := "the scope of this operation"
 	if e.Scope != "" {
 		scope = fmt.Sprintf("the scope %q", string(e.Scope))
@@ -242,12 +288,9 @@ func (e *APIError) Advice() string {
 		}
 		return "wait for the next 10-second window, then send it again; all private apps of a workspace share one limit"
 	case errors.Is(class, ErrUnavailable):
-		if e.OutcomeUnknown {
-			return "Intercom failed while it handled a write: read the present state before you send it again"
-		}
 		return "Intercom failed: try again later; if it lasts, give the request id to Intercom's support"
 	case errors.Is(class, ErrBadResponse):
-		return "the answer did not come from Intercom's API: check the base URL, and proxies on the way"
+		return adviceBadResponse
 	default:
 		if e.Field != "" {
 			return fmt.Sprintf("correct the field %q: sending the same request again changes nothing", e.Field)

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -107,7 +108,7 @@ func (p CreateEventParams) check() error {
 		return fmt.Errorf("the metadata has %d keys: Intercom keeps %d and drops the rest", len(p.Metadata), maxMetadataKeys)
 	}
 	for key, value := range p.Metadata {
-		if key == "" || strings.ContainsAny(key, badMetadataKey) {
+		if key == "" || strings.ContainsAny(key, badMetadataKey) || strings.ContainsFunc(key, unicode.IsControl) {
 			return fmt.Errorf("metadata key %.40q: use letters, digits, - and _", key)
 		}
 		if err := checkMetadata(value); err != nil {
@@ -132,6 +133,14 @@ func checkMetadata(value any) error {
 		_, text := v["value"]
 		_, currency := v["currency"]
 		if len(v) == 2 && (link && text || amount && currency) {
+			for _, member := range v {
+				if _, nested := member.(map[string]any); nested {
+					return errors.New("an object within an object is not kept")
+				}
+				if err := checkMetadata(member); err != nil {
+					return err
+				}
+			}
 			return nil
 		}
 	}

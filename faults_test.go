@@ -118,6 +118,7 @@ func TestFaultTable(t *testing.T) {
 			t.Run(name+"/"+call.op, func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
+					kind := kind // its own: Times is written
 					op := lookup(t, call.op)
 					tries := 1
 					if kind.always || kind.repeatable && op.Repeatable {

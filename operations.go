@@ -47,6 +47,8 @@ type Operation struct {
 	// Body says which members of the JSON body make it this operation, as "member=value" pairs with spaces
 	// between them and | between alternatives: "type=admin message_type=comment|quick_reply".
 	Body string
+	// Query says the same of the query string.
+	Query string
 	// Scope is the OAuth scope that the call needs.
 	Scope Scope
 	// Permission is what a principal needs under a guard.

@@ -22,7 +22,8 @@ type RateLimit struct {
 	// Reset is the local time by which the window is over for certain: at most a second after it is.
 	Reset time.Time
 
-	window int64 // the server's own name for the window: its end in unix seconds
+	window   int64 // the server's own name for the window: its end in unix seconds
+	answered bool  // for the limiter: there was an answer, whatever it said
 }
 
 // Limiter decides when a request may be sent. Both methods must be safe for concurrent use.
@@ -38,10 +39,10 @@ type Limiter interface {
 const window = 10 * time.Second
 
 // WindowLimiter paces requests to Intercom's rate windows by what the answers say. It is the default of a client;
-// clients of one app and workspace may share one. The first request goes at once and the others wait for its
-// headers; after that as many are under way as the window has left, and the rest wait, first come first served, for
-// answers or for the next window. Against a server that sends no such headers nothing waits. The zero value is ready
-// to use. It is safe for concurrent use, keeps no goroutine, and must not be copied.
+// clients of one app and workspace may share one. The first request goes at once and the others wait for its headers,
+// though not for long if they do not come; after that as many are under way as the window has left, and the rest wait,
+// first come first served, for answers or for the next window. Against a server that sends no such headers nothing
+// waits. The zero value is ready to use. It is safe for concurrent use, keeps no goroutine, and must not be copied.
 type WindowLimiter struct {
 	mu       sync.Mutex
 	state    limiterState
@@ -51,6 +52,8 @@ type WindowLimiter struct {
 	reset    time.Time // local time at which this window is over for certain
 	presumed bool      // the window has ended and no answer has told of the next one yet
 	inflight int       // requests under way
+	granted  [2]int    // requests let go in this window, and in the one before
+	probe    time.Time // when a request was let go last while nothing was known
 	waiting  list.List // of chan struct{}, closed when its owner may go
 	timer    *time.Timer
 }
@@ -63,6 +66,9 @@ const (
 	limitKnown
 )
 
+// probeAfter is how long the first request is waited for before the next one may try.
+const probeAfter = time.Second
+
 // Wait implements [Limiter]. Where it is certain that ctx ends before a request may be sent, it returns at once.
 func (l *WindowLimiter) Wait(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
@@ -70,7 +76,7 @@ func (l *WindowLimiter) Wait(ctx context.Context) error {
 	}
 	l.mu.Lock()
 	if l.waiting.Len() == 0 && l.free() {
-		l.inflight++
+		l.grant()
 		l.mu.Unlock()
 		return nil
 	}
@@ -107,11 +113,15 @@ func (l *WindowLimiter) Observe(r RateLimit) {
 	defer l.mu.Unlock()
 	l.inflight = max(0, l.inflight-1)
 	switch {
-	case r == RateLimit{}:
-		if l.state == limitUnknown {
+	case r.window == 0:
+		// Without an answer at all nothing was learnt.
+		if l.state == limitUnknown && r.answered {
 			l.state = limitAbsent
 		}
 	case l.state != limitKnown || r.window > l.window:
+		if !l.presumed {
+			l.turn()
+		}
 		l.state, l.limit, l.left = limitKnown, r.Limit, r.Remaining
 		l.window, l.reset, l.presumed = r.window, r.Reset, false
 	case r.window == l.window && !l.presumed:
@@ -127,40 +137,59 @@ func (l *WindowLimiter) Observe(r RateLimit) {
 func (l *WindowLimiter) free() bool {
 	switch l.state {
 	case limitUnknown:
-		return l.inflight == 0
+		return l.inflight == 0 || time.Since(l.probe) >= probeAfter
 	case limitAbsent:
 		return true
 	}
 	if late := time.Since(l.reset); late >= 0 {
+		l.turn()
 		l.left, l.presumed = l.limit, true
 		l.reset = l.reset.Add((late/window + 1) * window)
 	}
-	// What is under way may not be in the server's count yet.
-	return l.left > l.inflight
+	// What is under way may not be in the server's count yet, unless it is older than the window before: a request
+	// that hangs must not count for ever.
+	return l.left > min(l.inflight, l.granted[0]+l.granted[1])
 }
 
-// release lets as many waiters go as there is room for, and sees to it that the rest are looked at when the window
-// ends. The caller holds the lock.
+// turn begins a window. The caller holds the lock.
+func (l *WindowLimiter) turn() { l.granted = [2]int{0, l.granted[0]} }
+
+// grant lets one request go. The caller holds the lock.
+func (l *WindowLimiter) grant() {
+	l.inflight++
+	l.granted[0]++
+	if l.state == limitUnknown {
+		l.probe = time.Now()
+	}
+}
+
+// release lets as many waiters go as there is room for, and sees to it that the rest are looked at in time. The caller
+// holds the lock.
 func (l *WindowLimiter) release() {
 	for l.waiting.Len() > 0 && l.free() {
-		l.inflight++
+		l.grant()
 		close(l.waiting.Remove(l.waiting.Front()).(chan struct{}))
 	}
-	switch {
-	case l.waiting.Len() == 0 || l.state != limitKnown:
+	if l.waiting.Len() == 0 {
 		if l.timer != nil {
 			l.timer.Stop()
 			l.timer = nil
 		}
-	case l.timer == nil:
-		l.timer = time.AfterFunc(time.Until(l.reset), func() {
-			l.mu.Lock()
-			defer l.mu.Unlock()
-			l.release()
-		})
-	default:
-		l.timer.Reset(time.Until(l.reset))
+		return
 	}
+	look := l.reset
+	if l.state == limitUnknown {
+		look = l.probe.Add(probeAfter)
+	}
+	if l.timer != nil {
+		l.timer.Reset(time.Until(look))
+		return
+	}
+	l.timer = time.AfterFunc(time.Until(look), func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.release()
+	})
 }
 
 // slotError says that no request may be sent before the context ends.
@@ -171,8 +200,8 @@ func (e *slotError) Error() string {
 }
 func (e *slotError) Unwrap() error { return context.DeadlineExceeded }
 
-// maxWindow bounds what is believed of X-RateLimit-Reset.
-const maxWindow = time.Minute
+// maxWindow bounds what is believed of X-RateLimit-Reset: a window, and a second for each clock that shows whole ones.
+const maxWindow = window + 2*time.Second
 
 // parseRateLimit reads the headers of an answer that came in at now. Headers that make no sense count as none.
 func parseRateLimit(h http.Header, now time.Time) RateLimit {

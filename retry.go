@@ -9,21 +9,21 @@ import (
 	"time"
 )
 
-// Retry says how often a request is tried, and how long the client waits in between. Refused for rate (429) or at
-// the dial, any request is tried again, for it was not processed. After a lost answer or a 502, 503 or 504 only an
-// operation is that is Repeatable. The zero value means the defaults.
+// Retry says how often a request is tried, and how long the client waits in between. A request that was refused for
+// rate (429), or for which no connection came about, was not processed: it is tried again, whatever it is. After a lost
+// answer or a 502, 503 or 504 only a repeatable operation is tried again. The zero value means the defaults.
 type Retry struct {
 	// Attempts is how many times a request is sent at the most; 1 means never again; 0 means 3.
 	Attempts int
-	// MaxWait bounds each wait that a refusal asks for; a longer one is returned at once as an error with
-	// RetryAfter. 0 means 20 seconds, which is more than a rate window. Waiting for the limiter's own queue is
-	// bounded by the context alone.
+	// MaxWait is the longest wait that a refusal may ask for; a longer one is returned at once, as an error with
+	// RetryAfter. 0 means 20 seconds, which is more than a rate window. Waiting in the limiter's queue is bounded
+	// by the context alone.
 	MaxWait time.Duration
 }
 
 func (r Retry) withDefaults() (Retry, error) {
 	if r.Attempts < 0 || r.MaxWait < 0 {
-		return r, errors.New("WithRetry: Attempts and MaxWait must not be negative")
+		return r, errors.New("neither Attempts nor MaxWait may be negative")
 	}
 	if r.Attempts == 0 {
 		r.Attempts = 3
@@ -45,7 +45,7 @@ func (r Retry) again(op Operation, a *answer, attempt int) (time.Duration, bool)
 			return a.retryAfter, true
 		}
 	case a.fault == faultDial:
-	case !op.Repeatable:
+	case !op.Repeatable && !(op.Effect == Read && op.Method == http.MethodGet):
 		return 0, false
 	case a.fault == faultLost:
 	case a.status == http.StatusBadGateway, a.status == http.StatusServiceUnavailable, a.status == http.StatusGatewayTimeout:
@@ -55,7 +55,7 @@ func (r Retry) again(op Operation, a *answer, attempt int) (time.Duration, bool)
 	default:
 		return 0, false
 	}
-	return backoff(attempt), true
+	return min(backoff(attempt), r.MaxWait), true
 }
 
 // backoff is exponential with full jitter: up to 0.5 s after the first attempt, up to 8 s later on.

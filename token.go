@@ -57,7 +57,7 @@ func sourcedToken(source oauth2.TokenSource) tokenFunc {
 	fetch := func() (cred credential, err error) {
 		defer func() {
 			if p := recover(); p != nil {
-				err = fmt.Errorf("intercomrbac: the token source panicked (%T)", p)
+				err = fmt.Errorf("%w: the token source panicked (%T)", ErrNoToken, p)
 			}
 		}()
 		t, err := source.Token()
@@ -65,7 +65,7 @@ func sourcedToken(source oauth2.TokenSource) tokenFunc {
 			return credential{}, sourceError(err)
 		}
 		if t == nil {
-			return credential{}, errors.New("intercomrbac: the token source gave no token")
+			return credential{}, fmt.Errorf("%w: the token source gave none", ErrNoToken)
 		}
 		mu.Lock()
 		kept := last
@@ -74,7 +74,7 @@ func sourcedToken(source oauth2.TokenSource) tokenFunc {
 			return kept, nil
 		}
 		if cred, err = newCredential(t.AccessToken); err != nil {
-			return credential{}, fmt.Errorf("intercomrbac: token source: %w", err)
+			return credential{}, fmt.Errorf("%w: token source: %w", ErrNoToken, err)
 		}
 		return cred, nil
 	}
@@ -85,14 +85,17 @@ func sourcedToken(source oauth2.TokenSource) tokenFunc {
 			f = &flight{done: make(chan struct{})}
 			current = f
 			go func() {
+				f.err = fmt.Errorf("%w: the token source ended its goroutine", ErrNoToken)
+				defer func() { // deferred, for that is what runtime.Goexit in a source does
+					mu.Lock()
+					current = nil
+					if f.err == nil {
+						last = f.cred
+					}
+					mu.Unlock()
+					close(f.done)
+				}()
 				f.cred, f.err = fetch()
-				mu.Lock()
-				current = nil
-				if f.err == nil {
-					last = f.cred
-				}
-				mu.Unlock()
-				close(f.done)
 			}()
 		}
 		mu.Unlock()
@@ -111,5 +114,5 @@ func sourceError(err error) error {
 	if r, ok := errors.AsType[*oauth2.RetrieveError](err); ok && r.Response != nil {
 		text = fmt.Sprintf("the token source failed: its token endpoint answered %d", r.Response.StatusCode)
 	}
-	return &callError{text: text, causes: knownCauses(err)}
+	return &callError{text: text, causes: append(knownCauses(err), ErrNoToken)}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -109,9 +110,10 @@ func TestTokenSourceFailures(t *testing.T) {
 			return nil, &oauth2.RetrieveError{Response: &http.Response{StatusCode: 401}, Body: []byte(secret)}
 		}, "its token endpoint answered 401", nil},
 		"cancelled":    {func() (*oauth2.Token, error) { return nil, fmt.Errorf("%s: %w", secret, context.Canceled) }, "the token source failed", context.Canceled},
-		"nil token":    {func() (*oauth2.Token, error) { return nil, nil }, "gave no token", nil},
+		"nil token":    {func() (*oauth2.Token, error) { return nil, nil }, "the token source gave none", nil},
 		"empty token":  {func() (*oauth2.Token, error) { return &oauth2.Token{}, nil }, "the token is empty", nil},
 		"broken token": {func() (*oauth2.Token, error) { return &oauth2.Token{AccessToken: secret + "\r\nX: y"}, nil }, "line break", nil},
+		"goexit":       {func() (*oauth2.Token, error) { runtime.Goexit(); return nil, nil }, "ended its goroutine", nil},
 		"panic":        {func() (*oauth2.Token, error) { panic(secret) }, "panicked (string)", nil},
 	}
 	for name, tt := range tests {
@@ -124,7 +126,9 @@ func TestTokenSourceFailures(t *testing.T) {
 			err := c.Conversations.Delete(t.Context(), "1")
 			require.ErrorContains(t, err, tt.want)
 			require.ErrorContains(t, err, "not sent")
+			assert.ErrorIs(t, err, intercomrbac.ErrNoToken)
 			assert.NotErrorIs(t, err, intercomrbac.ErrOutcomeUnknown)
+			assert.NotEmpty(t, intercomrbac.Advice(err))
 			if tt.is != nil {
 				assert.ErrorIs(t, err, tt.is)
 			}

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -100,6 +101,36 @@ func lowerASCII(b []byte) []byte {
 		}
 	}
 	return lower
+}
+
+// PlainJSON returns JSON in which characters that need no escape have none, so that what was escaped can be found. It is
+// b itself where there are none, and means the same.
+func PlainJSON(b []byte) []byte {
+	if !bytes.Contains(b, []byte(`\u00`)) && !bytes.Contains(b, []byte(`\/`)) {
+		return b
+	}
+	out := make([]byte, 0, len(b))
+	for i := 0; i < len(b); i++ {
+		if b[i] != '\\' || i+1 == len(b) {
+			out = append(out, b[i])
+			continue
+		}
+		if b[i+1] == '/' {
+			out = append(out, '/')
+			i++
+			continue
+		}
+		if b[i+1] == 'u' && i+5 < len(b) {
+			if n, err := strconv.ParseUint(string(b[i+2:i+6]), 16, 8); err == nil && n >= ' ' && n <= '~' && n != '"' && n != '\\' {
+				out = append(out, byte(n))
+				i += 5
+				continue
+			}
+		}
+		out = append(out, b[i], b[i+1])
+		i++
+	}
+	return out
 }
 
 // lowerEscapes writes the hexadecimal digits of percent escapes in lower case.
