@@ -57,7 +57,7 @@ type Admin struct {
 // manages roles there can change: recognise a role by its id. It says nothing about what the role may do.
 type AdminRole struct {
 	Type string `json:"type"`
-	ID   string `json:"id"`
+	ID   ID     `json:"id"`
 	Name string `json:"name"`
 }
 
@@ -122,18 +122,16 @@ type AwayReason struct {
 }
 
 // List returns all teammates; Intercom does not page them. Teams are not among them: see [TeamsService.List].
-// Operation listAdmins.
+// Operation admins.list (listAdmins).
 func (s *AdminsService) List(ctx context.Context) ([]Admin, error) {
-	out, err := do[struct {
-		Admins []Admin `json:"admins"`
-	}](ctx, s.c, call{op: opAdminsList})
+	out, err := do[unpaged[Admin]](ctx, s.c, call{op: opAdminsList})
 	if err != nil {
 		return nil, err
 	}
 	return out.Admins, nil
 }
 
-// Get returns one teammate. It is ErrAdminNotFound if they left the workspace. Operation retrieveAdmin.
+// Get returns one teammate. It is ErrAdminNotFound if they left the workspace. Operation admins.get (retrieveAdmin).
 func (s *AdminsService) Get(ctx context.Context, id AdminID) (*Admin, error) {
 	if err := id.check(opAdminsGet); err != nil {
 		return nil, err
@@ -141,7 +139,7 @@ func (s *AdminsService) Get(ctx context.Context, id AdminID) (*Admin, error) {
 	return do[Admin](ctx, s.c, call{op: opAdminsGet, args: []string{string(id)}})
 }
 
-// Me returns the teammate that the token stands for, and the workspace. Operation identifyAdmin.
+// Me returns the teammate that the token stands for, and the workspace. Operation admins.me (identifyAdmin).
 func (s *AdminsService) Me(ctx context.Context) (*Me, error) {
 	return do[Me](ctx, s.c, call{op: opAdminsMe})
 }
@@ -152,11 +150,12 @@ type SetAwayParams struct {
 	Away bool `json:"away_mode_enabled"`
 	// Reassign sends new replies to the default inbox in the meantime.
 	Reassign bool `json:"away_mode_reassign"`
-	// Reason is one of [AdminsService.AwayReasons]. A workspace can make it mandatory.
+	// Reason is one of those that AwayReasons lists. A workspace can make it mandatory.
 	Reason AwayReasonID `json:"-"`
 }
 
-// SetAway makes a teammate away or available, and returns them as they are then. Operation setAwayAdmin.
+// SetAway makes a teammate away or available, and returns them as they are then. Operation admins.set_away
+// (setAwayAdmin).
 func (s *AdminsService) SetAway(ctx context.Context, id AdminID, params SetAwayParams) (*Admin, error) {
 	if err := id.check(opAdminsSetAway); err != nil {
 		return nil, err
@@ -171,11 +170,10 @@ func (s *AdminsService) SetAway(ctx context.Context, id AdminID, params SetAwayP
 	return do[Admin](ctx, s.c, call{op: opAdminsSetAway, args: []string{string(id)}, body: body})
 }
 
-// AwayReasons returns the reasons for being away, deleted ones included. Operation listAwayStatusReasons.
+// AwayReasons returns the reasons for being away, deleted ones included. Operation admins.away_reasons
+// (listAwayStatusReasons).
 func (s *AdminsService) AwayReasons(ctx context.Context) ([]AwayReason, error) {
-	out, err := do[struct {
-		Data []AwayReason `json:"data"`
-	}](ctx, s.c, call{op: opAdminsAwayReasons})
+	out, err := do[unpaged[AwayReason]](ctx, s.c, call{op: opAdminsAwayReasons})
 	if err != nil {
 		return nil, err
 	}

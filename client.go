@@ -16,7 +16,8 @@ import (
 )
 
 // Client talks to one Intercom workspace. It is made by [NewClient], is not changed afterwards, and is safe for
-// concurrent use; a program keeps one for each workspace. The zero value answers every call with an error.
+// concurrent use; a program keeps one for each workspace. The zero value is of no use: its services are nil, and Do and
+// With answer with an error.
 type Client struct {
 	Admins        *AdminsService
 	Teams         *TeamsService
@@ -74,7 +75,7 @@ type Option func(*settings) error
 func once(kind option, name string, set func(*settings) error) Option {
 	return func(s *settings) error {
 		if s.given&kind != 0 {
-			return fmt.Errorf("%s: a setting of this kind was given before: keep one", name)
+			return fmt.Errorf("%s: this was set before, by the same option or by one that excludes it: keep one", name)
 		}
 		s.given |= kind
 		if err := set(s); err != nil {
@@ -84,7 +85,8 @@ func once(kind option, name string, set func(*settings) error) Option {
 	}
 }
 
-// WithToken uses one access token. It is an error if the token is empty or holds white space.
+// WithToken uses one access token. It is an error if the token is empty or holds white space. WithToken,
+// WithTokenSource and FromEnv exclude each other.
 func WithToken(token string) Option {
 	return once(optionToken, "WithToken", func(s *settings) error {
 		var err error
@@ -133,7 +135,7 @@ const (
 
 // WithRegion talks to the region's own host. The default is the host of [US], which forwards to the workspace's region.
 //
-// Source: docs page build-an-integration/learn-more/rest-apis.
+// Source: https://developers.intercom.com/docs/build-an-integration/learn-more/rest-apis
 func WithRegion(r Region) Option {
 	return once(optionAddress, "WithRegion", func(s *settings) error {
 		switch r {
@@ -150,8 +152,8 @@ func WithRegion(r Region) Option {
 	})
 }
 
-// WithBaseURL talks to another server, such as a fake or a proxy: https, or http on a loopback host. It takes the
-// place of WithRegion.
+// WithBaseURL talks to another server, such as a fake or a proxy: https, or http on a loopback host. It cannot be
+// combined with WithRegion.
 func WithBaseURL(base string) Option {
 	return once(optionAddress, "WithBaseURL", func(s *settings) error {
 		u, err := url.Parse(base)
@@ -191,7 +193,7 @@ func WithHTTPClient(h *http.Client) Option {
 	})
 }
 
-// WithAPIVersion sends another Intercom-Version than 2.16. The types of this package are those of 2.16; they read
+// WithAPIVersion sends another Intercom-Version than 2.16, such as "2.15" or "Preview". The types of this package are those of 2.16; they read
 // older versions too.
 func WithAPIVersion(version string) Option {
 	return once(optionVersion, "WithAPIVersion", func(s *settings) error {

@@ -64,12 +64,12 @@ func TestNewClientRefusesBadOptions(t *testing.T) {
 		"empty token":              {[]intercomrbac.Option{intercomrbac.WithToken("")}, "the token is empty"},
 		"token with a line break":  {[]intercomrbac.Option{intercomrbac.WithToken("abc\n")}, "line break"},
 		"token outside of ASCII":   {[]intercomrbac.Option{intercomrbac.WithToken("tökenwithumlaut")}, "no token has"},
-		"two credentials":          {[]intercomrbac.Option{token, token}, "given before"},
-		"token and source":         {[]intercomrbac.Option{token, intercomrbac.WithTokenSource(oauth2.StaticTokenSource(&oauth2.Token{}))}, "given before"},
+		"two credentials":          {[]intercomrbac.Option{token, token}, "was set before"},
+		"token and source":         {[]intercomrbac.Option{token, intercomrbac.WithTokenSource(oauth2.StaticTokenSource(&oauth2.Token{}))}, "was set before"},
 		"nil source":               {[]intercomrbac.Option{intercomrbac.WithTokenSource(nil)}, "the source is nil"},
 		"nil option":               {[]intercomrbac.Option{token, nil}, "option 2 is nil"},
 		"unknown region":           {[]intercomrbac.Option{token, intercomrbac.WithRegion("UK")}, `unknown region "UK": use US, EU or AU`},
-		"region and base URL":      {[]intercomrbac.Option{token, intercomrbac.WithRegion(intercomrbac.EU), intercomrbac.WithBaseURL("https://x.test")}, "given before"},
+		"region and base URL":      {[]intercomrbac.Option{token, intercomrbac.WithRegion(intercomrbac.EU), intercomrbac.WithBaseURL("https://x.test")}, "was set before"},
 		"plain http":               {[]intercomrbac.Option{token, intercomrbac.WithBaseURL("http://api.intercom.io")}, "use https"},
 		"http on a near loopback":  {[]intercomrbac.Option{token, intercomrbac.WithBaseURL("http://localhost.example.com")}, "use https"},
 		"another scheme":           {[]intercomrbac.Option{token, intercomrbac.WithBaseURL("ftp://localhost")}, "use https"},
@@ -151,7 +151,7 @@ func TestFromEnv(t *testing.T) {
 	c, err := intercomrbac.NewClient(intercomrbac.FromEnv(), intercomrbac.WithHTTPClient(&http.Client{
 		Transport: transport(func(r *http.Request) (*http.Response, error) {
 			auth = r.Header.Get("Authorization")
-			return reply(200, `{}`), nil
+			return reply(200, `{"teams":[]}`), nil
 		}),
 	}))
 	require.NoError(t, err)
@@ -179,7 +179,7 @@ func TestWith(t *testing.T) {
 	var hooks, requests atomic.Int32
 	c := clientOf(t, func(*http.Request) (*http.Response, error) {
 		requests.Add(1)
-		return reply(200, `{}`), nil
+		return reply(200, `{"teams":[]}`), nil
 	})
 	copied, err := c.With(intercomrbac.WithOnResponse(func(context.Context, intercomrbac.ResponseInfo) { hooks.Add(1) }))
 	require.NoError(t, err)
@@ -206,7 +206,7 @@ func TestWith(t *testing.T) {
 func TestWithSharesTheLimiter(t *testing.T) {
 	t.Parallel()
 	l := &countingLimiter{}
-	c := clientOf(t, func(*http.Request) (*http.Response, error) { return reply(200, `{}`), nil }, intercomrbac.WithLimiter(l))
+	c := clientOf(t, func(*http.Request) (*http.Response, error) { return reply(200, `{"teams":[]}`), nil }, intercomrbac.WithLimiter(l))
 	copied, err := c.With(intercomrbac.WithRetry(intercomrbac.Retry{Attempts: 1}))
 	require.NoError(t, err)
 	for _, c := range []*intercomrbac.Client{c, copied} {
@@ -225,7 +225,7 @@ func (l *countingLimiter) Observe(intercomrbac.RateLimit) { l.observed.Add(1) }
 func TestLimiterHearsOfEveryAttempt(t *testing.T) {
 	t.Parallel()
 	for name, answer := range map[string]transport{
-		"answer":    func(*http.Request) (*http.Response, error) { return reply(200, `{}`), nil },
+		"answer":    func(*http.Request) (*http.Response, error) { return reply(200, `{"teams":[]}`), nil },
 		"error":     func(*http.Request) (*http.Response, error) { return nil, errors.New("lost") },
 		"refusal":   func(*http.Request) (*http.Response, error) { return reply(500, ``), nil },
 		"panicking": func(*http.Request) (*http.Response, error) { panic("transport") },
@@ -257,7 +257,7 @@ func TestZeroClientAnswersWithAnError(t *testing.T) {
 
 func TestNilContext(t *testing.T) {
 	t.Parallel()
-	c := clientOf(t, func(*http.Request) (*http.Response, error) { return reply(200, `{}`), nil })
+	c := clientOf(t, func(*http.Request) (*http.Response, error) { return reply(200, `{"teams":[]}`), nil })
 	var none context.Context
 	_, err := c.Teams.List(none)
 	require.ErrorIs(t, err, intercomrbac.ErrInvalidRequest)
@@ -349,7 +349,7 @@ level=DEBUG msg="intercom request" operation=conversations.get method=GET path=/
 
 func TestWorkspaceBinding(t *testing.T) {
 	t.Parallel()
-	answer := func(*http.Request) (*http.Response, error) { return reply(200, `{}`), nil }
+	answer := func(*http.Request) (*http.Response, error) { return reply(200, `{"teams":[]}`), nil }
 	bound := clientOf(t, answer, intercomrbac.WithWorkspace("ws_a"))
 	unbound := clientOf(t, answer)
 	as := func(ws intercomrbac.WorkspaceID) context.Context {

@@ -80,9 +80,9 @@ type Contact struct {
 	CustomAttributes       map[string]any  `json:"custom_attributes"`
 	Avatar                 Avatar          `json:"avatar"`
 	Tags                   ContactTags     `json:"tags"`
-	Notes                  json.RawMessage `json:"notes,omitempty"`           // as sent: the first ten, by id
-	Companies              json.RawMessage `json:"companies,omitempty"`       // as sent: the first ten, by id
-	Location               ContactLocation `json:"location"`                  //
+	Notes                  json.RawMessage `json:"notes,omitempty"`     // as sent: the first ten, by id
+	Companies              json.RawMessage `json:"companies,omitempty"` // as sent: the first ten, by id
+	Location               ContactLocation `json:"location"`
 	SocialProfiles         json.RawMessage `json:"social_profiles,omitempty"` // as sent
 	MergeHistory           json.RawMessage `json:"merge_history,omitempty"`   // as sent, where it was asked for
 }
@@ -110,12 +110,17 @@ type TagRef struct {
 	URL  string `json:"url"`
 }
 
-// Get returns one contact. It is ErrContactMerged if the contact was merged into another one. Operation ShowContact.
+// Get returns one contact. It is ErrContactMerged if the contact was merged into another one. Operation contacts.get
+// (ShowContact).
 func (s *ContactsService) Get(ctx context.Context, id ContactID) (*Contact, error) {
+	if err := id.check(opContactsGet); err != nil {
+		return nil, err
+	}
 	return do[Contact](ctx, s.c, call{op: opContactsGet, args: []string{string(id)}})
 }
 
-// GetByExternalID returns the contact that your system knows by that id. Operation ShowContactByExternalId.
+// GetByExternalID returns the contact that your system knows by that id. Operation contacts.get_by_external_id
+// (ShowContactByExternalId).
 func (s *ContactsService) GetByExternalID(ctx context.Context, externalID string) (*Contact, error) {
 	return do[Contact](ctx, s.c, call{op: opContactsGetByExternalID, args: []string{externalID}})
 }
@@ -125,6 +130,7 @@ type CreateContactParams struct {
 	Role                   ContactRole    `json:"role,omitzero"`
 	ExternalID             string         `json:"external_id,omitzero"`
 	Email                  string         `json:"email,omitzero"`
+	EmailVerified          *bool          `json:"email_verified,omitzero"` // only beside Email
 	Phone                  string         `json:"phone,omitzero"`
 	Name                   string         `json:"name,omitzero"`
 	Avatar                 string         `json:"avatar,omitzero"` // URL of a picture
@@ -136,7 +142,7 @@ type CreateContactParams struct {
 }
 
 // Create makes a contact. It is ErrConflict if there is one with that external id or user e-mail already. Intercom's
-// search may find it only minutes later. Operation CreateContact.
+// search may find it only minutes later. Operation contacts.create (CreateContact).
 func (s *ContactsService) Create(ctx context.Context, params CreateContactParams) (*Contact, error) {
 	op := opContactsCreate
 	if params.ExternalID == "" && params.Email == "" && params.Role == "" {
@@ -150,7 +156,10 @@ func (s *ContactsService) Create(ctx context.Context, params CreateContactParams
 	return do[Contact](ctx, s.c, call{op: op, body: params})
 }
 
-// Delete removes a contact for good. Operation DeleteContact.
+// Delete removes a contact for good. Operation contacts.delete (DeleteContact).
 func (s *ContactsService) Delete(ctx context.Context, id ContactID) error {
+	if err := id.check(opContactsDelete); err != nil {
+		return err
+	}
 	return s.c.do(ctx, &call{op: opContactsDelete, args: []string{string(id)}})
 }

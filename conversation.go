@@ -2,7 +2,7 @@ package intercomrbac
 
 import "encoding/json"
 
-// ConversationState is where a conversation stands. It is an open string, and tells more than Open.
+// ConversationState is where a conversation stands. It is an open string.
 type ConversationState string
 
 // States of a conversation.
@@ -21,7 +21,7 @@ type Conversation struct {
 	UpdatedAt    Timestamp         `json:"updated_at"`
 	WaitingSince Timestamp         `json:"waiting_since"`
 	SnoozedUntil Timestamp         `json:"snoozed_until"`
-	Open         bool              `json:"open"`
+	Open         bool              `json:"open"` // also true while it is snoozed
 	State        ConversationState `json:"state"`
 	Read         bool              `json:"read"`
 	// Priority is "none", "low", "medium", "high" or "urgent"; before API version 2.16 "priority" or
@@ -56,7 +56,7 @@ type Conversation struct {
 // ConversationSource is the message that a conversation began with.
 type ConversationSource struct {
 	Type                 string          `json:"type"`
-	ID                   string          `json:"id"`
+	ID                   ID              `json:"id"`
 	DeliveredAs          string          `json:"delivered_as"`
 	Subject              string          `json:"subject"`
 	Body                 string          `json:"body"` // HTML

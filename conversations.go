@@ -102,7 +102,7 @@ var (
 // ConversationsService is about conversations. It is safe for concurrent use.
 type ConversationsService struct{ c *Client }
 
-// List returns a page of all conversations, without their parts. Operation listConversations.
+// List returns a page of all conversations, without their parts. Operation conversations.list (listConversations).
 func (s *ConversationsService) List(ctx context.Context, params ListParams) (*Page[Conversation], error) {
 	op := opConversationsList
 	if err := params.check(op); err != nil {
@@ -117,14 +117,19 @@ func (s *ConversationsService) List(ctx context.Context, params ListParams) (*Pa
 
 // All returns all conversations, without their parts, page by page as they are needed; each range over it starts
 // anew. After an error it ends. Pages are no snapshot: while conversations change, one can come twice or not at all.
+// Operation conversations.list (listConversations).
 func (s *ConversationsService) All(ctx context.Context, params ListParams) iter.Seq2[Conversation, error] {
 	return all(ctx, params.After, func(ctx context.Context, after string) (*Page[Conversation], error) {
 		return s.List(ctx, ListParams{PerPage: params.PerPage, After: after})
 	})
 }
 
-// Get returns one conversation with its parts, the newest 500 of them. Operation retrieveConversation.
+// Get returns one conversation with its parts, the newest 500 of them. Operation conversations.get
+// (retrieveConversation).
 func (s *ConversationsService) Get(ctx context.Context, id ConversationID) (*Conversation, error) {
+	if err := id.check(opConversationsGet); err != nil {
+		return nil, err
+	}
 	return do[Conversation](ctx, s.c, call{op: opConversationsGet, args: []string{string(id)}})
 }
 
@@ -139,10 +144,10 @@ type SearchParams struct {
 
 // Sort orders a search.
 type Sort struct {
-	// Field is what to sort by, such as [FieldUpdatedAt].
-	Field Field `json:"field"`
+	// Field is what to sort by, such as FieldUpdatedAt.
+	Field Field
 	// Ascending puts the smallest first; otherwise the greatest comes first.
-	Ascending bool `json:"-"`
+	Ascending bool
 }
 
 // MarshalJSON writes the order as Intercom wants it.
@@ -155,7 +160,7 @@ func (s Sort) MarshalJSON() ([]byte, error) {
 }
 
 // Search returns a page of the conversations that meet a condition, without their parts. Intercom matches the words
-// of source.body one by one. Operation searchConversations.
+// of source.body one by one. Operation conversations.search (searchConversations).
 func (s *ConversationsService) Search(ctx context.Context, params SearchParams) (*Page[Conversation], error) {
 	op := opConversationsSearch
 	if err := params.check(op); err != nil {
@@ -187,7 +192,9 @@ func (s *ConversationsService) Search(ctx context.Context, params SearchParams) 
 	return out.page(), nil
 }
 
-// SearchAll returns all conversations that meet a condition, as [ConversationsService.All] returns all.
+// SearchAll returns all conversations that meet a condition, as [ConversationsService.All] returns all. Changing what
+// the condition looks at shifts the pages to come: collect the ids first, then change. Operation conversations.search
+// (searchConversations).
 func (s *ConversationsService) SearchAll(ctx context.Context, params SearchParams) iter.Seq2[Conversation, error] {
 	return all(ctx, params.After, func(ctx context.Context, after string) (*Page[Conversation], error) {
 		p := params
@@ -200,7 +207,7 @@ func (s *ConversationsService) SearchAll(ctx context.Context, params SearchParam
 type CreateConversationParams struct {
 	// From is the contact; needed.
 	From ContactID
-	// FromRole is what the contact is; the zero value means [ContactUser].
+	// FromRole is what the contact is; the zero value means ContactUser.
 	FromRole ContactRole
 	// Body is the message; needed.
 	Body string
@@ -219,7 +226,7 @@ type CreatedConversation struct {
 	// ID is the conversation's id.
 	ID ConversationID `json:"conversation_id"`
 	// MessageID is the id of the message, which no other call takes for a conversation.
-	MessageID   string    `json:"id"`
+	MessageID   ID        `json:"id"`
 	Type        string    `json:"type"`
 	CreatedAt   Timestamp `json:"created_at"`
 	Subject     string    `json:"subject"`
@@ -227,7 +234,9 @@ type CreatedConversation struct {
 	MessageType string    `json:"message_type"`
 }
 
-// Create starts a conversation in a contact's name. Operation createConversation.
+func (c *CreatedConversation) complete() bool { return c.ID != "" }
+
+// Create starts a conversation in a contact's name. Operation conversations.create (createConversation).
 func (s *ConversationsService) Create(ctx context.Context, params CreateConversationParams) (*CreatedConversation, error) {
 	op := opConversationsCreate
 	if params.From == "" || params.Body == "" {
@@ -264,9 +273,12 @@ type UpdateConversationParams struct {
 	CustomAttributes map[string]any `json:"custom_attributes,omitempty"`
 }
 
-// Update changes attributes of a conversation. Operation updateConversation.
+// Update changes attributes of a conversation. Operation conversations.update (updateConversation).
 func (s *ConversationsService) Update(ctx context.Context, id ConversationID, params UpdateConversationParams) (*Conversation, error) {
 	op := opConversationsUpdate
+	if err := id.check(op); err != nil {
+		return nil, err
+	}
 	if params.Read == nil && params.Title == nil && params.CompanyID == "" && len(params.CustomAttributes) == 0 {
 		return nil, invalid(op, "the params change nothing")
 	}
@@ -307,8 +319,8 @@ type QuickReply struct {
 	UUID string `json:"uuid"`
 }
 
-// Reply sends a reply to the customer, as a teammate. Operation replyConversation. Replying as a contact is not
-// offered.
+// Reply sends a reply to the customer, as a teammate. Operation conversations.reply (replyConversation). Replying as
+// a contact is not offered.
 func (s *ConversationsService) Reply(ctx context.Context, id ConversationID, params ReplyParams) (*Conversation, error) {
 	return s.reply(ctx, opConversationsReply, id, params)
 }
@@ -327,13 +339,16 @@ type NoteParams struct {
 	CreatedAt Timestamp
 }
 
-// Note leaves a note that only teammates see. Operation replyConversation.
+// Note leaves a note that only teammates see. Operation conversations.note (replyConversation).
 func (s *ConversationsService) Note(ctx context.Context, id ConversationID, params NoteParams) (*Conversation, error) {
 	return s.reply(ctx, opConversationsNote, id, ReplyParams{AdminID: params.AdminID, Body: params.Body,
 		AttachmentURLs: params.AttachmentURLs, AttachmentFiles: params.AttachmentFiles, CreatedAt: params.CreatedAt})
 }
 
 func (s *ConversationsService) reply(ctx context.Context, op Operation, id ConversationID, params ReplyParams) (*Conversation, error) {
+	if err := id.check(op); err != nil {
+		return nil, err
+	}
 	kind := "comment"
 	switch {
 	case op == opConversationsNote:
@@ -414,7 +429,8 @@ type AssignParams struct {
 }
 
 // Assign gives a conversation to a team or a teammate. It is ErrTeamNotFound if there is no such team, and
-// ErrAdminNotFound if Intercom says that there is no such teammate. Operation manageConversation.
+// ErrAdminNotFound if Intercom says that there is no such teammate. Operation conversations.assign
+// (manageConversation).
 func (s *ConversationsService) Assign(ctx context.Context, id ConversationID, params AssignParams) (*Conversation, error) {
 	op := opConversationsAssign
 	if params.To.id == "0" {
@@ -446,7 +462,8 @@ type UnassignParams struct {
 	Body string
 }
 
-// Unassign takes the assigned teammate, or the team, off a conversation. Operation manageConversation.
+// Unassign takes the assigned teammate, or the team, off a conversation. Operation conversations.unassign
+// (manageConversation).
 func (s *ConversationsService) Unassign(ctx context.Context, id ConversationID, params UnassignParams) (*Conversation, error) {
 	kind := "admin"
 	if params.Team {
@@ -463,7 +480,7 @@ type CloseParams struct {
 	Body string
 }
 
-// Close closes a conversation. Operation manageConversation.
+// Close closes a conversation. Operation conversations.close (manageConversation).
 func (s *ConversationsService) Close(ctx context.Context, id ConversationID, params CloseParams) (*Conversation, error) {
 	return s.manage(ctx, opConversationsClose, id, params.AdminID, part{MessageType: "close", Type: "admin", Body: params.Body})
 }
@@ -474,7 +491,7 @@ type OpenParams struct {
 	AdminID AdminID
 }
 
-// Open opens a conversation that is closed or snoozed. Operation manageConversation.
+// Open opens a conversation that is closed or snoozed. Operation conversations.open (manageConversation).
 func (s *ConversationsService) Open(ctx context.Context, id ConversationID, params OpenParams) (*Conversation, error) {
 	return s.manage(ctx, opConversationsOpen, id, params.AdminID, part{MessageType: "open"})
 }
@@ -487,7 +504,8 @@ type SnoozeParams struct {
 	AdminID AdminID
 }
 
-// Snooze closes a conversation until a time. Operation manageConversation.
+// Snooze puts a conversation away until a time: its State is snoozed, Open stays true. Operation conversations.snooze
+// (manageConversation).
 func (s *ConversationsService) Snooze(ctx context.Context, id ConversationID, params SnoozeParams) (*Conversation, error) {
 	if !params.Until.After(time.Now()) {
 		return nil, invalid(opConversationsSnooze, "Until must be in the future")
@@ -506,7 +524,10 @@ type part struct {
 }
 
 func (s *ConversationsService) manage(ctx context.Context, op Operation, id ConversationID, admin AdminID, p part) (*Conversation, error) {
-	var err error
+	err := id.check(op)
+	if err != nil {
+		return nil, err
+	}
 	if p.AdminID, err = actingAdmin(ctx, op, admin); err != nil {
 		return nil, err
 	}
@@ -530,22 +551,30 @@ type TagParams struct {
 	AdminID AdminID `json:"admin_id"`
 }
 
-// AddTag puts a tag on a conversation, and returns the tag. Operation attachTagToConversation.
+// AddTag puts a tag on a conversation, and returns the tag. Operation conversations.add_tag
+// (attachTagToConversation).
 func (s *ConversationsService) AddTag(ctx context.Context, id ConversationID, params TagParams) (*Tag, error) {
 	op := opConversationsAddTag
-	if params.TagID == "" {
+	err := id.check(op)
+	switch {
+	case err != nil:
+		return nil, err
+	case params.TagID == "":
 		return nil, invalid(op, "TagID is needed")
 	}
-	var err error
 	if params.AdminID, err = actingAdmin(ctx, op, params.AdminID); err != nil {
 		return nil, err
 	}
 	return do[Tag](ctx, s.c, call{op: op, args: []string{string(id)}, body: params, actor: params.AdminID})
 }
 
-// RemoveTag takes a tag off a conversation, and returns the tag. Operation detachTagFromConversation.
+// RemoveTag takes a tag off a conversation, and returns the tag. Operation conversations.remove_tag
+// (detachTagFromConversation).
 func (s *ConversationsService) RemoveTag(ctx context.Context, id ConversationID, params TagParams) (*Tag, error) {
 	op := opConversationsRemoveTag
+	if err := id.check(op); err != nil {
+		return nil, err
+	}
 	admin, err := actingAdmin(ctx, op, params.AdminID)
 	if err != nil {
 		return nil, err
@@ -553,13 +582,20 @@ func (s *ConversationsService) RemoveTag(ctx context.Context, id ConversationID,
 	return do[Tag](ctx, s.c, call{op: op, args: []string{string(id), string(params.TagID)}, body: TagParams{AdminID: admin}, actor: admin})
 }
 
-// Delete removes a conversation for good; its figures stay in the reports. Operation deleteConversation.
+// Delete removes a conversation for good; its figures stay in the reports. Operation conversations.delete
+// (deleteConversation).
 func (s *ConversationsService) Delete(ctx context.Context, id ConversationID) error {
+	if err := id.check(opConversationsDelete); err != nil {
+		return err
+	}
 	return s.c.do(ctx, &call{op: opConversationsDelete, args: []string{string(id)}})
 }
 
 // DeleteWithMetrics removes a conversation for good, from the reports too. It needs a scope of its own. Operation
-// deleteConversation.
+// conversations.delete_with_metrics (deleteConversation).
 func (s *ConversationsService) DeleteWithMetrics(ctx context.Context, id ConversationID) error {
+	if err := id.check(opConversationsDeleteWithMetrics); err != nil {
+		return err
+	}
 	return s.c.do(ctx, &call{op: opConversationsDeleteWithMetrics, args: []string{string(id)}, query: url.Values{"retain_metrics": {"false"}}})
 }

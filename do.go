@@ -545,9 +545,9 @@ type Call struct {
 }
 
 // Do calls an operation that has no method here, through the same steps as the methods: the same checks, limits,
-// retries and errors. out is a pointer that the JSON answer is decoded into, or nil. An operation of the table is
-// taken from [LookupOperation] and must be unchanged; what leads to one under another name is refused, and so are
-// all malformed calls, with ErrInvalidRequest and before anything is sent.
+// retries and errors. out is a pointer that the JSON answer is decoded into, or nil. An operation of the table is taken
+// from [LookupOperation], unchanged; an operation of your own whose request is that of one in the table is refused. All
+// refusals are ErrInvalidRequest, or ErrNoActingAdmin, and come before anything is sent.
 func (c *Client) Do(ctx context.Context, op Operation, in Call, out any) error {
 	if err := op.check(); err != nil {
 		return err

@@ -117,7 +117,7 @@ func TestDoRefusesBeforeAnyIO(t *testing.T) {
 			t.Parallel()
 			c := clientOf(t, func(r *http.Request) (*http.Response, error) {
 				t.Errorf("%s %s was sent", r.Method, r.URL)
-				return reply(200, `{}`), nil
+				return reply(200, `{"teams":[]}`), nil
 			})
 			err := c.Do(t.Context(), tt.op, tt.call, tt.out)
 			require.ErrorIs(t, err, intercomrbac.ErrInvalidRequest)
@@ -131,7 +131,7 @@ func TestDoRefusesBeforeAnyIO(t *testing.T) {
 	} {
 		t.Run("actor: "+name, func(t *testing.T) {
 			t.Parallel()
-			c := clientOf(t, func(*http.Request) (*http.Response, error) { t.Error("sent"); return reply(200, `{}`), nil })
+			c := clientOf(t, func(*http.Request) (*http.Response, error) { t.Error("sent"); return reply(200, `{"teams":[]}`), nil })
 			err := c.Do(t.Context(), lookup(t, "conversations.close"), intercomrbac.Call{Path: conversation, Body: body}, nil)
 			require.ErrorIs(t, err, intercomrbac.ErrNoActingAdmin)
 		})

@@ -1,5 +1,6 @@
 // Package intercomrbac works with Intercom under access control: a typed client whose every call goes one way, so that
-// who may do what can be decided, explained and put on record at one place.
+// who may do what can be decided, explained and put on record at one place. That place is not filled yet: the policy, the
+// guard and the audit trail come next, and until then no call is denied.
 //
 // # Calling Intercom
 //
@@ -13,8 +14,12 @@
 //
 // # Errors
 //
-// A refusal by Intercom is an [*APIError]. errors.Is tells its class ([ErrNotFound], [ErrScopeMissing] and so on), and
-// [APIError.Advice] what to do about it. [ErrOutcomeUnknown] marks a write that was sent and may have been done.
+// errors.Is tells the class of an error, and [Advice] what to do about it. A refusal by Intercom is an [*APIError] as well
+// (ErrUnauthorized to ErrUnavailable, with RetryAfter where one was told), and so is ErrRateLimited when the limiter sees
+// that no request can be sent in time. The rest have no answer behind them: [ErrUnavailable] when Intercom could not be
+// reached, [ErrBadResponse], [ErrNoToken], [ErrNoActingAdmin], [ErrWrongWorkspace], [ErrCursorRepeated], and
+// [ErrInvalidRequest] for what was refused before it was sent. [ErrOutcomeUnknown] comes on top of others and marks a
+// write that was sent and may have been done: look for it first.
 //
 // # What holds always
 //

@@ -37,7 +37,7 @@ type DataEvent struct {
 	// UserID is the external id of the contact.
 	UserID string `json:"user_id"`
 	// ID is the id of the event.
-	ID string `json:"id"`
+	ID ID `json:"id"`
 	// ContactID is Intercom's own id of the contact.
 	ContactID ContactID      `json:"intercom_user_id"`
 	Email     string         `json:"email"`
@@ -73,7 +73,7 @@ const (
 
 // Create submits an event. nil means that Intercom accepted it, not that it was stored: it is processed later. It is
 // ErrNotFound if there is no such contact. It is not sent again when its answer is lost, since Intercom promises to
-// recognise a duplicate only by an external id. Operation createDataEvent.
+// recognise a duplicate only by an external id. Operation events.create (createDataEvent).
 func (s *DataEventsService) Create(ctx context.Context, params CreateEventParams) error {
 	op := opEventsCreate
 	if err := params.check(); err != nil {
@@ -162,7 +162,7 @@ type ListEventsParams struct {
 	ListParams
 }
 
-// List returns a page of a contact's events of the last 90 days. Operation lisDataEvents (so it is spelt).
+// List returns a page of a contact's events of the last 90 days. Operation events.list (lisDataEvents).
 func (s *DataEventsService) List(ctx context.Context, params ListEventsParams) (*Page[DataEvent], error) {
 	op := opEventsList
 	if n := countSet(params.UserID, params.Email, string(params.ContactID)); n != 1 {
@@ -187,7 +187,8 @@ func (s *DataEventsService) List(ctx context.Context, params ListEventsParams) (
 	return out.page(), nil
 }
 
-// All returns a contact's events of the last 90 days, page by page as they are needed.
+// All returns a contact's events of the last 90 days, page by page as they are needed; each range over it starts
+// anew. After an error it ends. Operation events.list (lisDataEvents).
 func (s *DataEventsService) All(ctx context.Context, params ListEventsParams) iter.Seq2[DataEvent, error] {
 	return all(ctx, params.After, func(ctx context.Context, after string) (*Page[DataEvent], error) {
 		p := params

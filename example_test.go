@@ -25,17 +25,22 @@ func Example() {
 		intercomrbac.Where(intercomrbac.FieldState, intercomrbac.Equals, "open"),
 		intercomrbac.Where(intercomrbac.FieldTeamAssigneeID, intercomrbac.Equals, 0),
 	)
+	// All of them first: assigning changes what the search finds.
+	var found []intercomrbac.ConversationID
 	for c, err := range client.Conversations.SearchAll(ctx, intercomrbac.SearchParams{Query: open}) {
 		if err != nil {
 			fmt.Println(err)
 			return
 		}
-		assigned, err := client.Conversations.Assign(ctx, c.ID, intercomrbac.AssignParams{To: intercomrbac.ToTeam(ids.Sales)})
+		found = append(found, c.ID)
+	}
+	for _, id := range found {
+		c, err := client.Conversations.Assign(ctx, id, intercomrbac.AssignParams{To: intercomrbac.ToTeam(ids.Sales)})
 		if err != nil {
 			fmt.Println(err)
 			return
 		}
-		fmt.Printf("%s is with team %s\n", assigned.Source.Author.Name, assigned.TeamAssigneeID)
+		fmt.Printf("%s is with team %s\n", c.Source.Author.Name, c.TeamAssigneeID)
 	}
 	// Output:
 	// Mei Chen is with team 814867
@@ -75,8 +80,8 @@ func closeStale(ctx context.Context, client *intercomrbac.Client, id intercomrba
 	return "closed", err
 }
 
-// A unit test of code that takes a client gives it a transport of its own. Our types encode as Intercom's JSON, so
-// that they serve as answers.
+// A unit test of code that takes a client gives it a transport of its own. Our types encode as Intercom's JSON, so that
+// they serve as answers; a [Page] does for lists, and map[string]any{"admins": …} or "teams" where there are no pages.
 func ExampleNewClient_httpmock() {
 	mock := httpmock.NewMockTransport()
 	mock.RegisterResponder("GET", "https://api.intercom.io/conversations/77",
@@ -87,6 +92,7 @@ func ExampleNewClient_httpmock() {
 	client, err := intercomrbac.NewClient(
 		intercomrbac.WithToken("any-token"),
 		intercomrbac.WithHTTPClient(&http.Client{Transport: mock}),
+		intercomrbac.WithRetry(intercomrbac.Retry{Attempts: 1}), // a mock that is missing shows at once
 	)
 	if err != nil {
 		fmt.Println(err)

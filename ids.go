@@ -15,7 +15,7 @@ import (
 // all three for one field (numbers are read from their text, so that none is rounded), and encode as strings.
 // null, 0 and "0" are the empty id. The empty id identifies nothing.
 //
-// Source: docs page build-an-integration/learn-more/rest-apis/identifiers-and-urls.
+// Source: https://developers.intercom.com/docs/build-an-integration/learn-more/rest-apis/identifiers-and-urls
 type (
 	// AdminID identifies a teammate; digits. It is not a TeamID, though both look alike.
 	AdminID string
@@ -106,6 +106,31 @@ func (id TeamID) check(op Operation) error {
 
 // isNumber reports whether s is digits as in the ids of admins and teams: they do not begin with 0.
 func isNumber[T ~string](s T) bool { return isDigits(s) && s[0] != '0' }
+
+// check refuses what is no id but a word of the path, such as "last", which would lead to another endpoint.
+func (id ConversationID) check(op Operation) error {
+	if isName(string(id)) {
+		return invalid(op, "conversation_id is %.40q, a name and no id", string(id))
+	}
+	return nil
+}
+
+func (id ContactID) check(op Operation) error {
+	if isName(string(id)) {
+		return invalid(op, "contact_id is %.40q, a name and no id", string(id))
+	}
+	return nil
+}
+
+// isName reports whether s holds letters, underscores and dashes alone, as the words of the API's paths do.
+func isName(s string) bool {
+	for _, c := range s {
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && c != '_' && c != '-' {
+			return false
+		}
+	}
+	return s != ""
+}
 
 func isDigits[T ~string | ~[]byte](s T) bool {
 	for i := range len(s) {
@@ -201,7 +226,7 @@ func parseTime(s string) (Timestamp, error) {
 		}
 		return Timestamp{time.Unix(int64(sec), int64(frac*1e9)).UTC()}, nil
 	}
-	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999Z07:00", "2006-01-02 15:04:05 MST", "2006-01-02"} {
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999Z07:00", "2006-01-02 15:04:05 UTC", "2006-01-02T15:04:05Z0700", "2006-01-02"} {
 		if v, err := time.Parse(layout, s); err == nil {
 			switch {
 			case v.IsZero() || v.Unix() == 0:

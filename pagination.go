@@ -30,7 +30,8 @@ type ListParams struct {
 	After string
 }
 
-// maxPerPage is Intercom's own limit (docs page learn-more/rest-apis/pagination-cursor).
+// maxPerPage is Intercom's own limit:
+// https://developers.intercom.com/docs/build-an-integration/learn-more/rest-apis/pagination-cursor
 const maxPerPage = 150
 
 func (p ListParams) check(op Operation) error {
@@ -52,7 +53,9 @@ func (p ListParams) into(q url.Values, own ...string) url.Values {
 		q.Set("per_page", strconv.Itoa(p.PerPage))
 	}
 	for name, values := range cursorParams(p.After) {
-		if !q.Has(name) && !slices.Contains(own, name) {
+		// Rails reads user_id[] as user_id.
+		base, _, _ := strings.Cut(strings.ToLower(strings.TrimSpace(name)), "[")
+		if !q.Has(name) && !q.Has(base) && !slices.Contains(own, base) {
 			q[name] = values
 		}
 	}
@@ -143,12 +146,46 @@ type page[T any] struct {
 	Pages         pages `json:"pages"`
 }
 
+// complete reports whether there was a list: its absence would look like an empty one.
+func (p *page[T]) complete() bool { return p.Conversations != nil || p.Events != nil }
+
 func (p *page[T]) page() *Page[T] {
 	items := p.Conversations
 	if p.Events != nil {
 		items = p.Events
 	}
 	return &Page[T]{Items: items, Next: p.Pages.next, Total: int(p.Total)}
+}
+
+// unpaged is the envelope of a list that is not paged, under whichever name its kind has.
+type unpaged[T any] struct {
+	Admins []T `json:"admins"`
+	Teams  []T `json:"teams"`
+	Data   []T `json:"data"`
+}
+
+func (l *unpaged[T]) complete() bool { return l.Admins != nil || l.Teams != nil || l.Data != nil }
+
+// MarshalJSON writes the page as Intercom sends one, so that it serves as the answer of a mock.
+func (p Page[T]) MarshalJSON() ([]byte, error) {
+	name, items := "data", p.Items
+	if items == nil {
+		items = []T{}
+	}
+	switch any(items).(type) {
+	case []Conversation:
+		name = "conversations"
+	case []DataEvent:
+		name = "events"
+	}
+	paging := map[string]any{"type": "pages"}
+	switch {
+	case strings.HasPrefix(p.Next, "?"):
+		paging["next"] = "https://api.intercom.io/" + p.Next
+	case p.Next != "":
+		paging["next"] = map[string]string{"starting_after": p.Next}
+	}
+	return json.Marshal(map[string]any{name: items, "total_count": p.Total, "pages": paging})
 }
 
 // count is a whole number that may come in quotes or not at all.

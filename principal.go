@@ -12,7 +12,7 @@ type Principal struct {
 	Service string
 	// Email is the teammate's address, for the record only.
 	Email string
-	// Role decides what the principal may do.
+	// Role is what a policy decides by. It has no effect before there is a guard.
 	Role Role
 	// Teams are the teams the teammate is in.
 	Teams []TeamID

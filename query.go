@@ -63,9 +63,15 @@ type Query struct {
 	group    []Query
 }
 
-// Where compares a field with a value: a string, bool, whole number, time.Time, Timestamp or an id; or, for In and
-// NotIn, a slice of one of these.
+// Where compares a field with a value: a string or a string type such as an id, a bool, a whole number, a time.Time, a
+// Timestamp, or nil for what is not set; for In and NotIn a slice of one of these. Whoever is assigned to nobody has the
+// assignee 0.
 func Where(field Field, operator Operator, value any) Query {
+	if v := reflect.ValueOf(value); value != nil && v.Kind() == reflect.Slice {
+		kept := reflect.MakeSlice(v.Type(), v.Len(), v.Len()) // later changes by the caller stay outside
+		reflect.Copy(kept, v)
+		value = kept.Interface()
+	}
 	return Query{field: field, operator: operator, value: value}
 }
 

@@ -13,7 +13,7 @@ import (
 // RateLimit is what the headers of one answer say about the current window. Intercom counts requests in windows of
 // 10 seconds. The zero value means that the answer said nothing, or that there was none.
 //
-// Source: docs page references/rest-api/errors/rate-limiting.
+// Source: https://developers.intercom.com/docs/references/rest-api/errors/rate-limiting
 type RateLimit struct {
 	// Limit is how many requests the window allows.
 	Limit int

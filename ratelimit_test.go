@@ -282,10 +282,10 @@ func TestLocalRefusalIsAnAPIError(t *testing.T) {
 				"X-Ratelimit-Reset": {fmt.Sprint(time.Now().Unix() + 9)}}}
 		})}))
 		require.NoError(t, err)
-		require.NoError(t, c.Contacts.Delete(t.Context(), "c"))
+		require.NoError(t, c.Contacts.Delete(t.Context(), "c1"))
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		err = c.Contacts.Delete(ctx, "c")
+		err = c.Contacts.Delete(ctx, "c1")
 		require.ErrorIs(t, err, ErrRateLimited)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.NotErrorIs(t, err, ErrOutcomeUnknown)

@@ -33,7 +33,9 @@ func status(code int, headers ...string) transport {
 	}
 }
 
-func done(*http.Request) (*http.Response, error) { return reply(200, `{"id":"1"}`), nil }
+func done(*http.Request) (*http.Response, error) {
+	return reply(200, `{"id":"1","conversations":[]}`), nil
+}
 
 func lost(*http.Request) (*http.Response, error) { return nil, io.ErrUnexpectedEOF }
 

@@ -4,7 +4,7 @@ package intercomrbac
 // open string: Intercom publishes no machine-readable list, and labels that are not listed here work as well.
 // The zero value means that no scope is known to be needed.
 //
-// Source: docs page build-an-integration/learn-more/authentication/oauth-scopes.
+// Source: https://developers.intercom.com/docs/build-an-integration/learn-more/authentication/oauth-scopes
 type Scope string
 
 // Scopes that the operations of this library need. [Operation.Scope] says which call needs which.

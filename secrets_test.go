@@ -32,8 +32,18 @@ func canaryForms() []string {
 		canary, "Bearer " + canary, url.QueryEscape(canary), url.PathEscape(canary), strings.ToLower(url.QueryEscape(canary)),
 		strings.Trim(string(quoted), `"`), strings.ReplaceAll(canary, "/", `\/`),
 		base64.StdEncoding.EncodeToString([]byte(canary)), base64.URLEncoding.EncodeToString([]byte(canary)),
+		escapedWhole(canary), `\u0063` + canary[1:], strings.ReplaceAll(base64.StdEncoding.EncodeToString([]byte(canary+"????>>>>")), "/", `\/`),
 		base64.StdEncoding.EncodeToString([]byte("Bearer " + canary)), base64.StdEncoding.EncodeToString([]byte("ab" + canary + "xyz")),
 	}
+}
+
+// escapedWhole writes every character as a JSON escape.
+func escapedWhole(s string) string {
+	var b strings.Builder
+	for _, c := range []byte(s) {
+		fmt.Fprintf(&b, `\u%04x`, c)
+	}
+	return b.String()
 }
 
 // leaks reports which form of the canary a text holds, whatever stands around it.
@@ -48,7 +58,7 @@ func leaks(text string) string {
 
 func TestSecretsAreNotPrinted(t *testing.T) {
 	t.Parallel()
-	answer := transport(func(*http.Request) (*http.Response, error) { return reply(200, `{}`), nil })
+	answer := transport(func(*http.Request) (*http.Response, error) { return reply(200, `{"teams":[]}`), nil })
 	h := &http.Client{Transport: answer}
 	static, err := intercomrbac.NewClient(intercomrbac.WithToken(canary), intercomrbac.WithHTTPClient(h))
 	require.NoError(t, err)

@@ -35,18 +35,16 @@ type AdminPriorityLevel struct {
 	SecondaryAdminIDs []AdminID `json:"secondary_admin_ids"`
 }
 
-// List returns all teams; Intercom does not page them. Operation listTeams.
+// List returns all teams; Intercom does not page them. Operation teams.list (listTeams).
 func (s *TeamsService) List(ctx context.Context) ([]Team, error) {
-	out, err := do[struct {
-		Teams []Team `json:"teams"`
-	}](ctx, s.c, call{op: opTeamsList})
+	out, err := do[unpaged[Team]](ctx, s.c, call{op: opTeamsList})
 	if err != nil {
 		return nil, err
 	}
 	return out.Teams, nil
 }
 
-// Get returns one team. It is ErrTeamNotFound if there is none of that id. Operation retrieveTeam.
+// Get returns one team. It is ErrTeamNotFound if there is none of that id. Operation teams.get (retrieveTeam).
 func (s *TeamsService) Get(ctx context.Context, id TeamID) (*Team, error) {
 	if err := id.check(opTeamsGet); err != nil {
 		return nil, err

@@ -59,7 +59,7 @@ func TestTokenSourceIsAskedInOneFlight(t *testing.T) {
 			time.Sleep(time.Second)
 			running.Add(-1)
 			return &oauth2.Token{AccessToken: "access-token"}, nil
-		}, func(*http.Request) (*http.Response, error) { return reply(200, `{}`), nil })
+		}, func(*http.Request) (*http.Response, error) { return reply(200, `{"teams":[]}`), nil })
 		var wg sync.WaitGroup
 		for range 1000 {
 			wg.Go(func() {
@@ -78,7 +78,7 @@ func TestCallersLeaveAHangingTokenSource(t *testing.T) {
 		c := sourced(t, func() (*oauth2.Token, error) {
 			time.Sleep(time.Hour)
 			return &oauth2.Token{AccessToken: "access-token"}, nil
-		}, func(*http.Request) (*http.Response, error) { return reply(200, `{}`), nil })
+		}, func(*http.Request) (*http.Response, error) { return reply(200, `{"teams":[]}`), nil })
 		start := time.Now()
 		patient := make(chan error, 1)
 		go func() {
@@ -121,7 +121,7 @@ func TestTokenSourceFailures(t *testing.T) {
 			t.Parallel()
 			c := sourced(t, tt.source, func(*http.Request) (*http.Response, error) {
 				t.Error("a request was sent")
-				return reply(200, `{}`), nil
+				return reply(200, `{"teams":[]}`), nil
 			})
 			err := c.Conversations.Delete(t.Context(), "1")
 			require.ErrorContains(t, err, tt.want)

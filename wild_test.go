@@ -314,7 +314,7 @@ func TestConversationsSeenInTheWild(t *testing.T) {
 				return c.Conversations.Create(ctx, intercomrbac.CreateConversationParams{From: "66a0c1", Body: "Hi"})
 			})
 			assert.Equal(t, convoID("70552"), created.ID)
-			assert.Equal(t, "40307", created.MessageID)
+			assert.Equal(t, intercomrbac.ID("40307"), created.MessageID)
 		},
 		"teams among the admins, as of API 1.0": func(t *testing.T) {
 			admins := answering(t, `{"type":"admin.list","admins":[{"type":"admin","id":"4410"},{"type":"team","id":"6101"}]}`,

@@ -24,8 +24,8 @@ func main() {
 	defer stop()
 	if err := run(ctx, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		if e, ok := errors.AsType[*intercomrbac.APIError](err); ok {
-			fmt.Fprintln(os.Stderr, "What to do:", e.Advice())
+		if advice := intercomrbac.Advice(err); advice != "" {
+			fmt.Fprintln(os.Stderr, "What to do:", advice)
 		}
 		os.Exit(1)
 	}
@@ -110,7 +110,7 @@ func read(ctx context.Context, out io.Writer, client *intercomrbac.Client) (f fo
 		f.team = teams[0]
 	}
 
-	// All fetches pages as they are needed; here five conversations, so one page.
+	// SearchAll fetches pages as they are needed: here one.
 	table = newTable(out, "Open conversations, the first five", "ID", "TITLE", "TEAM", "FROM")
 	shown := 0
 	for c, err := range client.Conversations.SearchAll(ctx, intercomrbac.SearchParams{
@@ -120,11 +120,11 @@ func read(ctx context.Context, out io.Writer, client *intercomrbac.Client) (f fo
 		if err != nil {
 			return f, err
 		}
-		if f.conversation = c; shown == 5 {
+		row(table, string(c.ID), c.Title, orDash(string(c.TeamAssigneeID)), c.Source.Author.Name)
+		f.conversation = c
+		if shown++; shown == 5 {
 			break
 		}
-		shown++
-		row(table, string(c.ID), c.Title, orDash(string(c.TeamAssigneeID)), c.Source.Author.Name)
 	}
 	return f, table.Flush()
 }
@@ -240,9 +240,7 @@ func explainErrors(ctx context.Context, out io.Writer, fake *intercomtest.Server
 			return fmt.Errorf("expected %w, got: %w", c.class, err)
 		}
 		fmt.Fprintf(out, "\n  %s\n    %s\n", unprefixed(c.class), unprefixed(err))
-		if e, ok := errors.AsType[*intercomrbac.APIError](err); ok {
-			fmt.Fprintf(out, "    -> %s\n", e.Advice())
-		}
+		fmt.Fprintf(out, "    -> %s\n", intercomrbac.Advice(err))
 	}
 	return nil
 }

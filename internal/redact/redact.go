@@ -81,13 +81,21 @@ func (r Redactor) Bytes(b []byte) []byte {
 	return r.replace(b, false)
 }
 
-// String returns s with every secret replaced, also where letters changed their case, as in the name of a header.
+// String returns s with every secret replaced, also where letters changed their case, as in the name of a header, or
+// where s quotes JSON.
 func (r Redactor) String(s string) string {
 	if r.replace == nil || s == "" {
 		return s
 	}
-	if b := r.replace([]byte(s), true); len(b) != len(s) || string(b) != s {
-		return string(b)
+	clean := func(form string) {
+		if b := r.replace([]byte(form), true); string(b) != form {
+			s = string(b)
+		}
+	}
+	clean(s)
+	if strings.Contains(s, `\`) {
+		clean(string(PlainJSON([]byte(s))))
+		clean(string(PlainJSON([]byte(strings.ReplaceAll(s, `\\`, `\`)))))
 	}
 	return s
 }
