@@ -26,9 +26,9 @@ type Admin struct {
 	AwayReasonID intercomrbac.AwayReasonID
 	// NoInboxSeat takes away the right to act in conversations.
 	NoInboxSeat bool
-	// EmailUnverified is the opposite of what GET /me says of the address.
+	// EmailUnverified makes GET /me say that the address is not verified.
 	EmailUnverified bool
-	// TeamIDs are the teams the teammate is in. It is one record with Team.AdminIDs.
+	// TeamIDs are the teams the teammate is in. Team.AdminIDs follows it, and it follows that.
 	TeamIDs []intercomrbac.TeamID
 }
 

@@ -3,12 +3,13 @@ package intercomtest
 import (
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/intercomrbac/intercomrbac"
 )
 
 // Client returns a client of the workspace that works in memory and has full access. The options come on top; those
-// for the token, the address and the HTTP client are taken. If they are wrong the test fails, or without a test Client
+// for the token, the address and the HTTP client may not be given. If the options are wrong the test fails, or without a test Client
 // panics.
 func (s *Server) Client(opts ...intercomrbac.Option) *intercomrbac.Client {
 	if s.t != nil {
@@ -20,7 +21,8 @@ func (s *Server) Client(opts ...intercomrbac.Option) *intercomrbac.Client {
 // ClientFor is Client with a token of its own: one from [Server.AddToken], or one that Intercom does not know.
 func (s *Server) ClientFor(token string, opts ...intercomrbac.Option) *intercomrbac.Client {
 	all := append([]intercomrbac.Option{
-		intercomrbac.WithHTTPClient(&http.Client{Transport: s.Transport()}),
+		// The time-out of the library's own default, so that a test sees what production would.
+		intercomrbac.WithHTTPClient(&http.Client{Transport: s.Transport(), Timeout: 30 * time.Second}),
 		intercomrbac.WithBaseURL("https://api.intercom.test"),
 		intercomrbac.WithToken(token),
 	}, opts...)

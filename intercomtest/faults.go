@@ -25,8 +25,8 @@ type Fault struct {
 	// Times is how many requests it hits; 0 means one, a negative number all until it is taken away.
 	Times int
 
-	// Done carries the request out first; what goes wrong comes after it. Without it a request that Status, HTML,
-	// Body or Drop takes the answer of is not carried out at all, and a Delay comes before any other is.
+	// Done carries the request out before anything goes wrong. Without it, a request is not carried out at all if
+	// Status, HTML, Body or Drop is set, and only after the Delay otherwise.
 	Done bool
 	// Delay is waited for, no longer than the client does. A client that leaves before a request is carried out
 	// has not made it.
@@ -55,13 +55,13 @@ type Fault struct {
 	Duplicate bool
 }
 
-// fault is a Fault that is in wait.
+// fault is a Fault that waits for requests.
 type fault struct {
 	Fault
 	left int // negative: no end
 }
 
-// Inject puts the fault in wait for requests to come. Of several that fit a request, the one injected first hits it.
+// Inject lets the fault hit requests to come. Of several that fit a request, the one injected first hits it.
 // The function that it returns takes the fault away.
 func (s *Server) Inject(f Fault) (remove func()) {
 	f.check()

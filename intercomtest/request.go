@@ -193,7 +193,7 @@ func (s *Server) handle(r *request, header http.Header) (any, error) {
 	case len(r.body) > maxBody:
 		return nil, fail(http.StatusRequestEntityTooLarge, "client_error", "The request body is too large")
 	case !r.known:
-		return nil, errNotFound
+		return nil, fail(http.StatusNotFound, "not_found", fmt.Sprintf("The fake does not serve %s %s", r.method, r.path))
 	case r.do == nil && r.json == nil:
 		return nil, errNotJSON
 	case r.do == nil:

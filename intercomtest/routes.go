@@ -51,11 +51,6 @@ var handlers = map[string]handler{
 	"teams.list": (*Server).listTeams,
 }
 
-// byQuery tells operations apart that differ in their query string alone.
-var byQuery = map[string]func(url.Values) bool{
-	"conversations.delete_with_metrics": func(q url.Values) bool { return q.Get("retain_metrics") == "false" },
-}
-
 // route is an operation, ready to be compared with requests.
 type route struct {
 	op       intercomrbac.Operation
@@ -63,13 +58,21 @@ type route struct {
 	segments []string
 	literals int // the more of them, the more specific the path
 	body     []condition
-	query    func(url.Values) bool
+	query    []condition
 }
 
-// condition wants a member of the body to have one of the values.
+// condition wants a member of the body or query to have one of the values.
 type condition struct {
 	member string
 	values []string
+}
+
+func conditions(pairs string) (out []condition) {
+	for pair := range strings.FieldsSeq(pairs) {
+		member, values, _ := strings.Cut(pair, "=")
+		out = append(out, condition{member, strings.Split(values, "|")})
+	}
+	return out
 }
 
 // mustRoutes panics if the operations and the handlers are not one for one.
@@ -80,15 +83,11 @@ func mustRoutes(ops []intercomrbac.Operation, do map[string]handler) []route {
 		if !ok {
 			panic(fmt.Sprintf("intercomtest: no handler for operation %s: add one to handlers", op.Name))
 		}
-		r := route{op: op, do: h, segments: strings.Split(op.Path, "/"), query: byQuery[op.Name]}
+		r := route{op: op, do: h, segments: strings.Split(op.Path, "/"), body: conditions(op.Body), query: conditions(op.Query)}
 		for _, seg := range r.segments {
 			if !strings.HasPrefix(seg, "{") {
 				r.literals++
 			}
-		}
-		for pair := range strings.FieldsSeq(op.Body) {
-			member, values, _ := strings.Cut(pair, "=")
-			r.body = append(r.body, condition{member, strings.Split(values, "|")})
 		}
 		list = append(list, r)
 	}
@@ -143,12 +142,10 @@ func pathFits(template, path []string) bool {
 
 // fits reports whether body and query are those of the operation, and how much it asks of them.
 func (c *route) fits(r *request) (int, bool) {
-	n := len(c.body)
-	if c.query != nil {
-		if !c.query(r.query) {
+	for _, want := range c.query {
+		if !slices.Contains(want.values, r.query.Get(want.member)) {
 			return 0, false
 		}
-		n++
 	}
 	for _, want := range c.body {
 		var v wireID
@@ -157,5 +154,5 @@ func (c *route) fits(r *request) (int, bool) {
 			return 0, false
 		}
 	}
-	return n, true
+	return len(c.body) + len(c.query), true
 }

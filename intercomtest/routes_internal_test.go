@@ -16,9 +16,6 @@ func TestEveryOperationHasARoute(t *testing.T) {
 	t.Parallel()
 	ops := intercomrbac.Operations()
 	require.Len(t, mustRoutes(ops, handlers), len(ops))
-	for name := range byQuery {
-		assert.Contains(t, handlers, name)
-	}
 }
 
 func TestRoutesPanicOnAGap(t *testing.T) {

@@ -14,7 +14,7 @@ import (
 type Team struct {
 	ID   intercomrbac.TeamID // digits
 	Name string
-	// AdminIDs are the teammates in the team. It is one record with Admin.TeamIDs.
+	// AdminIDs are the teammates in the team. Admin.TeamIDs follows it, and it follows that.
 	AdminIDs []intercomrbac.AdminID
 	// AssignmentLimit is shown where it is not 0.
 	AssignmentLimit int
