@@ -71,16 +71,11 @@ func idText(b []byte) (string, error) {
 	case string(b) == "null":
 		return "", nil
 	case b[0] == '"':
-		s := ""
-		if n := len(b) - 1; n > 0 && b[n] == '"' && !bytes.ContainsAny(b[1:n], `"\`) && utf8.Valid(b) {
-			s = string(b[1:n]) // most ids are plain: no need to run the decoder again
-		} else if err := json.Unmarshal(b, &s); err != nil {
-			return "", errors.New("intercomrbac: an id is a string that is not valid JSON")
-		}
+		s, err := quotedText(b)
 		if s == "0" {
-			return "", nil
+			return "", err
 		}
-		return s, nil
+		return s, err
 	case string(b) == "0":
 		return "", nil
 	case b[0] != '0' && isDigits(b):
@@ -88,6 +83,19 @@ func idText(b []byte) (string, error) {
 	default:
 		return "", errors.New("intercomrbac: an id is a string, a whole number or null") // without the value: it may hold anything
 	}
+}
+
+// quotedText reads a JSON string. Most ids are plain, and need neither the decoder nor the allocation of a string that
+// it writes to.
+func quotedText(b []byte) (string, error) {
+	if n := len(b) - 1; n > 0 && b[n] == '"' && !bytes.ContainsAny(b[1:n], `"\`) && utf8.Valid(b) {
+		return string(b[1:n]), nil
+	}
+	s := new(string)
+	if err := json.Unmarshal(b, s); err != nil {
+		return "", errors.New("intercomrbac: an id is a string that is not valid JSON")
+	}
+	return *s, nil
 }
 
 func (id AdminID) check(op Operation) error {
