@@ -12,9 +12,9 @@ type Principal struct {
 	Service string
 	// Email is the teammate's address, for the record only.
 	Email string
-	// Role is what a policy decides by. It has no effect before there is a guard.
+	// Role is what a [Policy] decides by. Empty has no rights.
 	Role Role
-	// Teams are the teams the teammate is in.
+	// Teams are the teams the teammate is in; the condition assigned_team goes by them.
 	Teams []TeamID
 	// Workspace is the workspace that the ids above belong to; empty where the program serves one only.
 	Workspace WorkspaceID
@@ -22,8 +22,10 @@ type Principal struct {
 	IP string
 }
 
-// IsZero reports whether p is nobody: it names neither an admin nor a service.
-func (p Principal) IsZero() bool { return p.AdminID == "" && p.Service == "" }
+// IsZero reports whether p is nobody: it names neither an admin nor a service. The admin "0" is none.
+func (p Principal) IsZero() bool { return isNobody(p.AdminID, p.Service) }
+
+func isNobody(admin AdminID, service string) bool { return (admin == "" || admin == "0") && service == "" }
 
 type principalKey struct{}
 
