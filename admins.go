@@ -125,17 +125,14 @@ type AwayReason struct {
 // Operation admins.list (listAdmins).
 func (s *AdminsService) List(ctx context.Context) ([]Admin, error) {
 	out, err := do[unpaged[Admin]](ctx, s.c, call{op: opAdminsList})
-	if err != nil {
+	if out == nil {
 		return nil, err
 	}
-	return out.Admins, nil
+	return out.Admins, err
 }
 
 // Get returns one teammate. It is ErrAdminNotFound if they left the workspace. Operation admins.get (retrieveAdmin).
 func (s *AdminsService) Get(ctx context.Context, id AdminID) (*Admin, error) {
-	if err := id.check(opAdminsGet); err != nil {
-		return nil, err
-	}
 	return do[Admin](ctx, s.c, call{op: opAdminsGet, args: []string{string(id)}})
 }
 
@@ -157,9 +154,6 @@ type SetAwayParams struct {
 // SetAway makes a teammate away or available, and returns them as they are then. Operation admins.set_away
 // (setAwayAdmin).
 func (s *AdminsService) SetAway(ctx context.Context, id AdminID, params SetAwayParams) (*Admin, error) {
-	if err := id.check(opAdminsSetAway); err != nil {
-		return nil, err
-	}
 	if params.Reason != "" && !isNumber(params.Reason) {
 		return nil, invalid(opAdminsSetAway, "%.40q is no away reason id: they are digits (list the away reasons)", string(params.Reason))
 	}
@@ -174,8 +168,8 @@ func (s *AdminsService) SetAway(ctx context.Context, id AdminID, params SetAwayP
 // (listAwayStatusReasons).
 func (s *AdminsService) AwayReasons(ctx context.Context) ([]AwayReason, error) {
 	out, err := do[unpaged[AwayReason]](ctx, s.c, call{op: opAdminsAwayReasons})
-	if err != nil {
+	if out == nil {
 		return nil, err
 	}
-	return out.Data, nil
+	return out.Data, err
 }

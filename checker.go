@@ -168,14 +168,11 @@ func (r *compiledRole) decide(ctx context.Context, d Decision, p *Principal, res
 			undecided, d.condition = err, rule.condition+1
 		}
 	}
-	d.Reason = ReasonConditionNotMet
 	if undecided != nil {
 		d.Reason = ReasonConditionUnknown
 		return d, undecided
 	}
-	if len(rules) == 1 {
-		d.condition = rules[0].condition + 1
-	}
+	d.Reason = ReasonConditionNotMet
 	return d, nil
 }
 
@@ -350,10 +347,13 @@ const (
 	// ReasonWrongWorkspace: the principal is of another workspace than the client. A checker never gives it, a
 	// guard does.
 	ReasonWrongWorkspace
+	// ReasonRoleUnavailable: the principal's role in Intercom cannot be found out. A checker never gives it, a guard
+	// with a [RoleDirectory] does.
+	ReasonRoleUnavailable
 )
 
 var reasonCodes = [...]string{"none", "allowed", "not_granted", "denied_by_rule", "unknown_role", "unknown_permission",
-	"condition_not_met", "condition_unknown", "needs_resource", "no_principal", "wrong_workspace"}
+	"condition_not_met", "condition_unknown", "needs_resource", "no_principal", "wrong_workspace", "role_unavailable"}
 
 // String returns the code of the reason, such as "not_granted".
 func (r Reason) String() string {
@@ -474,6 +474,8 @@ func (d Decision) String() string {
 		text += "nobody acts: there is no principal"
 	case ReasonWrongWorkspace:
 		text += "the principal is of another workspace"
+	case ReasonRoleUnavailable:
+		text += "the principal's role in Intercom cannot be found out"
 	default:
 		text += "nothing was decided"
 	}

@@ -56,16 +56,24 @@ const (
 	optionRetry
 	optionLogger
 	optionOnResponse
+	optionGuard
 
 	// optionsOfIdentity say whom a client talks to and as whom: a copy keeps them.
 	optionsOfIdentity = optionToken | optionAddress | optionWorkspace
 )
 
-// gate is what a guard is to the client. before decides about a call and puts a write on record; an error stops the
-// call with nothing sent. after learns how the call ended, and its error is returned in place of the call's own.
+// gate is what a guard is to the client.
 type gate interface {
-	before(ctx context.Context, call *call) error
-	after(ctx context.Context, call *call, err error) error
+	// before decides about a call and puts a write on record; an error stops the call with nothing sent. It may
+	// change what is sent.
+	before(ctx context.Context, c *Client, in *call) error
+	// again decides once more before each attempt, without I/O. It is errStaleRole where renew must be called first.
+	again(ctx context.Context, in *call) error
+	renew(ctx context.Context, in *call) error
+	// judge returns what the caller may see of an answer.
+	judge(ctx context.Context, in *call, body []byte) ([]byte, error)
+	// after learns how the call ended, and its error is returned in place of the call's own.
+	after(ctx context.Context, c *Client, in *call, err error) error
 }
 
 // Option configures a client. Options may come in any order; each may be given once.
@@ -296,6 +304,7 @@ func NewClient(opts ...Option) (*Client, error) {
 	if s.given&optionToken == 0 {
 		errs = append(errs, errors.New("no credential: use WithToken, WithTokenSource or FromEnv"))
 	}
+	errs = append(errs, s.checkGate())
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("intercomrbac: NewClient: %w", err)
 	}
@@ -304,6 +313,7 @@ func NewClient(opts ...Option) (*Client, error) {
 
 // With returns a copy of the client with other settings. It shares limiter, token and connections with c unless opts
 // replace them. Options that say whom the client talks to or as whom (token, region, base URL, workspace) are errors.
+// The copy of a guarded client has the same guard.
 func (c *Client) With(opts ...Option) (*Client, error) {
 	if c == nil || c.s.token == nil {
 		return nil, errNoClient
@@ -314,6 +324,7 @@ func (c *Client) With(opts ...Option) (*Client, error) {
 	if s.given&optionsOfIdentity != 0 {
 		errs = append(errs, errors.New("a copy keeps token, region, base URL and workspace: use NewClient for others"))
 	}
+	errs = append(errs, s.checkGate())
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("intercomrbac: With: %w", err)
 	}
@@ -329,6 +340,21 @@ func (s *settings) apply(opts []Option) (errs []error) {
 		}
 	}
 	return errs
+}
+
+// checkGate reports a guard whose roles are those of another workspace.
+func (s *settings) checkGate() error {
+	if g, ok := s.gate.(*Guard); ok && g.roles != nil && g.roles.client.s.workspace != s.workspace {
+		return fmt.Errorf("WithGuard: the guard's Roles are of workspace %q, the client is bound to %q", g.roles.client.s.workspace, s.workspace)
+	}
+	return nil
+}
+
+// unguarded returns the client below its guard, for what the guard itself and its directory look up.
+func (c *Client) unguarded() *Client {
+	s := c.s
+	s.gate = nil
+	return newClient(s)
 }
 
 func newClient(s settings) *Client {

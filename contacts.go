@@ -113,9 +113,6 @@ type TagRef struct {
 // Get returns one contact. It is ErrContactMerged if the contact was merged into another one. Operation contacts.get
 // (ShowContact).
 func (s *ContactsService) Get(ctx context.Context, id ContactID) (*Contact, error) {
-	if err := id.check(opContactsGet); err != nil {
-		return nil, err
-	}
 	return do[Contact](ctx, s.c, call{op: opContactsGet, args: []string{string(id)}})
 }
 
@@ -158,8 +155,5 @@ func (s *ContactsService) Create(ctx context.Context, params CreateContactParams
 
 // Delete removes a contact for good. Operation contacts.delete (DeleteContact).
 func (s *ContactsService) Delete(ctx context.Context, id ContactID) error {
-	if err := id.check(opContactsDelete); err != nil {
-		return err
-	}
 	return s.c.do(ctx, &call{op: opContactsDelete, args: []string{string(id)}})
 }

@@ -109,10 +109,10 @@ func (s *ConversationsService) List(ctx context.Context, params ListParams) (*Pa
 		return nil, err
 	}
 	out, err := do[page[Conversation]](ctx, s.c, call{op: op, query: params.into(url.Values{})})
-	if err != nil {
+	if out == nil {
 		return nil, err
 	}
-	return out.page(), nil
+	return out.page(), err
 }
 
 // All returns all conversations, without their parts, page by page as they are needed; each range over it starts
@@ -127,9 +127,6 @@ func (s *ConversationsService) All(ctx context.Context, params ListParams) iter.
 // Get returns one conversation with its parts, the newest 500 of them. Operation conversations.get
 // (retrieveConversation).
 func (s *ConversationsService) Get(ctx context.Context, id ConversationID) (*Conversation, error) {
-	if err := id.check(opConversationsGet); err != nil {
-		return nil, err
-	}
 	return do[Conversation](ctx, s.c, call{op: opConversationsGet, args: []string{string(id)}})
 }
 
@@ -186,10 +183,10 @@ func (s *ConversationsService) Search(ctx context.Context, params SearchParams) 
 		return nil, invalid(op, "After is no cursor of a search")
 	}
 	out, err := do[page[Conversation]](ctx, s.c, call{op: op, body: body})
-	if err != nil {
+	if out == nil {
 		return nil, err
 	}
-	return out.page(), nil
+	return out.page(), err
 }
 
 // SearchAll returns all conversations that meet a condition, as [ConversationsService.All] returns all. Changing what
@@ -276,9 +273,6 @@ type UpdateConversationParams struct {
 // Update changes attributes of a conversation. Operation conversations.update (updateConversation).
 func (s *ConversationsService) Update(ctx context.Context, id ConversationID, params UpdateConversationParams) (*Conversation, error) {
 	op := opConversationsUpdate
-	if err := id.check(op); err != nil {
-		return nil, err
-	}
 	if params.Read == nil && params.Title == nil && params.CompanyID == "" && len(params.CustomAttributes) == 0 {
 		return nil, invalid(op, "the params change nothing")
 	}
@@ -346,9 +340,6 @@ func (s *ConversationsService) Note(ctx context.Context, id ConversationID, para
 }
 
 func (s *ConversationsService) reply(ctx context.Context, op Operation, id ConversationID, params ReplyParams) (*Conversation, error) {
-	if err := id.check(op); err != nil {
-		return nil, err
-	}
 	kind := "comment"
 	switch {
 	case op == opConversationsNote:
@@ -367,7 +358,7 @@ func (s *ConversationsService) reply(ctx context.Context, op Operation, id Conve
 			return nil, invalid(op, "a quick reply needs Text and UUID")
 		}
 	}
-	admin, err := actingAdmin(ctx, op, params.AdminID)
+	admin, err := s.c.actingAdmin(ctx, op, params.AdminID)
 	if err != nil {
 		return nil, err
 	}
@@ -393,16 +384,24 @@ func checkAttachments(urls []string, files []AttachmentFile) error {
 	return nil
 }
 
-// actingAdmin is the admin of the params, or else that of the principal in the context.
-func actingAdmin(ctx context.Context, op Operation, id AdminID) (AdminID, error) {
-	if id == "" && ctx != nil {
-		p, _ := PrincipalFrom(ctx)
-		id = p.AdminID
+// actingAdmin is the admin of the params, or else that of the principal in the context. Under a gate a missing principal
+// is left for it to refuse.
+func (c *Client) actingAdmin(ctx context.Context, op Operation, id AdminID) (AdminID, error) {
+	if id != "" {
+		return id, id.check(op)
 	}
-	if id == "" {
-		return "", noActor(op)
+	var p Principal
+	known := false
+	if ctx != nil {
+		p, known = PrincipalFrom(ctx)
 	}
-	return id, id.check(op)
+	switch {
+	case p.AdminID != "":
+		return p.AdminID, p.AdminID.check(op)
+	case c != nil && c.s.gate != nil && !known:
+		return "", nil
+	}
+	return "", noActor(op)
 }
 
 // Assignee is who a conversation is assigned to: made by [ToTeam] or [ToAdmin]. The zero value is nobody, and an
@@ -524,11 +523,8 @@ type part struct {
 }
 
 func (s *ConversationsService) manage(ctx context.Context, op Operation, id ConversationID, admin AdminID, p part) (*Conversation, error) {
-	err := id.check(op)
-	if err != nil {
-		return nil, err
-	}
-	if p.AdminID, err = actingAdmin(ctx, op, admin); err != nil {
+	var err error
+	if p.AdminID, err = s.c.actingAdmin(ctx, op, admin); err != nil {
 		return nil, err
 	}
 	return do[Conversation](ctx, s.c, call{op: op, args: []string{string(id)}, body: p, actor: p.AdminID,
@@ -555,14 +551,11 @@ type TagParams struct {
 // (attachTagToConversation).
 func (s *ConversationsService) AddTag(ctx context.Context, id ConversationID, params TagParams) (*Tag, error) {
 	op := opConversationsAddTag
-	err := id.check(op)
-	switch {
-	case err != nil:
-		return nil, err
-	case params.TagID == "":
+	if params.TagID == "" {
 		return nil, invalid(op, "TagID is needed")
 	}
-	if params.AdminID, err = actingAdmin(ctx, op, params.AdminID); err != nil {
+	var err error
+	if params.AdminID, err = s.c.actingAdmin(ctx, op, params.AdminID); err != nil {
 		return nil, err
 	}
 	return do[Tag](ctx, s.c, call{op: op, args: []string{string(id)}, body: params, actor: params.AdminID})
@@ -572,10 +565,7 @@ func (s *ConversationsService) AddTag(ctx context.Context, id ConversationID, pa
 // (detachTagFromConversation).
 func (s *ConversationsService) RemoveTag(ctx context.Context, id ConversationID, params TagParams) (*Tag, error) {
 	op := opConversationsRemoveTag
-	if err := id.check(op); err != nil {
-		return nil, err
-	}
-	admin, err := actingAdmin(ctx, op, params.AdminID)
+	admin, err := s.c.actingAdmin(ctx, op, params.AdminID)
 	if err != nil {
 		return nil, err
 	}
@@ -585,17 +575,11 @@ func (s *ConversationsService) RemoveTag(ctx context.Context, id ConversationID,
 // Delete removes a conversation for good; its figures stay in the reports. Operation conversations.delete
 // (deleteConversation).
 func (s *ConversationsService) Delete(ctx context.Context, id ConversationID) error {
-	if err := id.check(opConversationsDelete); err != nil {
-		return err
-	}
 	return s.c.do(ctx, &call{op: opConversationsDelete, args: []string{string(id)}})
 }
 
 // DeleteWithMetrics removes a conversation for good, from the reports too. It needs a scope of its own. Operation
 // conversations.delete_with_metrics (deleteConversation).
 func (s *ConversationsService) DeleteWithMetrics(ctx context.Context, id ConversationID) error {
-	if err := id.check(opConversationsDeleteWithMetrics); err != nil {
-		return err
-	}
 	return s.c.do(ctx, &call{op: opConversationsDeleteWithMetrics, args: []string{string(id)}, query: url.Values{"retain_metrics": {"false"}}})
 }

@@ -15,7 +15,6 @@ import (
 	"net/http/httptrace"
 	"net/url"
 	"os"
-	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -46,16 +45,24 @@ type call struct {
 	actor AdminID // the acting admin that the body names
 	// assignee is "team" or "admin" for an assignment.
 	assignee string
+
+	verdict   *verdict // the gate's own
+	rewritten bool     // the gate has changed op, query or body
+	nothing   []byte   // the answer, where the gate knows it without asking
+	sent      bool     // a request has left the process
+	answered  bool     // and was answered with success
+	requestID string   // of the last answer
 }
 
-// do runs a call and returns what it answered.
+// do runs a call and returns what it answered; beside an error only if that is about the record of it.
 func do[T any](ctx context.Context, c *Client, in call) (*T, error) {
 	out := new(T)
 	in.out = out
-	if err := c.do(ctx, &in); err != nil {
+	err := c.do(ctx, &in)
+	if err != nil && !in.answered {
 		return nil, err
 	}
-	return out, nil
+	return out, err
 }
 
 // do is the one way to Intercom.
@@ -66,24 +73,41 @@ func (c *Client) do(ctx context.Context, in *call) error {
 	if ctx == nil {
 		return invalid(in.op, "the context is nil")
 	}
-	target, err := c.target(in)
+	target, body, err := c.prepare(in)
 	if err != nil {
 		return err
 	}
-	body, err := encode(in)
-	if err != nil {
-		return err
-	}
-	if err := c.checkWorkspace(ctx, in.op); err != nil {
-		return err
-	}
-	if c.s.gate == nil {
+	gate := c.s.gate
+	if gate == nil {
+		if err := c.checkWorkspace(ctx, in.op); err != nil {
+			return err
+		}
 		return c.send(ctx, in, target, body)
 	}
-	if err := c.s.gate.before(ctx, in); err != nil {
+	if err := gate.before(ctx, c, in); err != nil {
 		return err
 	}
-	return c.s.gate.after(ctx, in, c.send(ctx, in, target, body))
+	if in.rewritten {
+		target, body, err = c.prepare(in)
+	}
+	switch {
+	case err != nil:
+	case in.nothing == nil:
+		err = c.send(ctx, in, target, body)
+	case in.out != nil:
+		err = json.Unmarshal(in.nothing, in.out)
+	}
+	in.answered = err == nil
+	return gate.after(ctx, c, in, err)
+}
+
+// prepare returns URL and body of a call.
+func (c *Client) prepare(in *call) (target string, body []byte, err error) {
+	if target, err = c.target(in); err != nil {
+		return "", nil, err
+	}
+	body, err = encode(in)
+	return target, body, err
 }
 
 // checkWorkspace keeps principals of other workspaces out: their ids mean somebody else here.
@@ -101,6 +125,15 @@ func (c *Client) checkWorkspace(ctx context.Context, op Operation) error {
 
 // target returns the URL of a call.
 func (c *Client) target(in *call) (string, error) {
+	n := 0
+	for segment := range strings.SplitSeq(in.op.Path, "/") {
+		if name, ok := placeholder(segment); ok && n < len(in.args) {
+			if err := checkArg(in.op, name, in.args[n]); err != nil {
+				return "", err
+			}
+			n++
+		}
+	}
 	path, err := apipath.Expand(in.op.Path, in.args...)
 	if err != nil {
 		return "", invalid(in.op, "%w", err)
@@ -115,6 +148,21 @@ func (c *Client) target(in *call) (string, error) {
 		path += "?" + in.query.Encode()
 	}
 	return c.s.base + path, nil
+}
+
+// checkArg refuses what cannot be the id that a placeholder stands for.
+func checkArg(op Operation, placeholder, value string) error {
+	switch placeholder {
+	case "admin_id":
+		return AdminID(value).check(op)
+	case "team_id":
+		return TeamID(value).check(op)
+	case "conversation_id":
+		return ConversationID(value).check(op)
+	case "contact_id":
+		return ContactID(value).check(op)
+	}
+	return nil
 }
 
 // lands checks that a path leads to no operation of the table but op itself.
@@ -193,6 +241,7 @@ type fault uint8
 const (
 	faultNone      fault = iota
 	faultUnsent          // it was not sent: its context ended, or there was no token
+	faultDenied          // it was not sent: the gate does not let it through any more
 	faultDial            // no connection: it was not sent
 	faultUntrusted       // no connection, for the host did not prove who it is
 	faultLost            // it was sent, and the answer did not come or not whole
@@ -216,7 +265,9 @@ func (c *Client) send(ctx context.Context, in *call, target string, body []byte)
 	doubt := false // an earlier attempt may have been processed
 	for attempt := 1; ; attempt++ {
 		a := c.attempt(ctx, in, target, body, attempt)
-		err := conclude(in, &a, attempt)
+		in.requestID = a.requestID
+		in.sent = in.sent || a.fault == faultNone || a.fault == faultLost
+		err := c.conclude(ctx, in, &a, attempt)
 		if a.body != nil && a.body.Cap() <= 1<<20 {
 			buffers.Put(a.body)
 		}
@@ -262,25 +313,14 @@ func (c *Client) attempt(ctx context.Context, in *call, target string, body []by
 		return answer{fault: faultUnsent, err: err}
 	}
 	a.redactor = cred.redactor
-	observe := func() {}
-	if l := c.s.limiter; l != nil {
-		if err := l.Wait(ctx); err != nil {
-			return answer{fault: faultUnsent, err: err, redactor: cred.redactor}
-		}
-		// It wants its word as soon as there is one, and even if the transport panics.
-		observed := false
-		observe = func() {
-			if !observed {
-				observed = true
-				r := a.rate
-				r.answered = a.status != 0
-				l.Observe(r)
-			}
-		}
-		defer observe()
+	observe, err := c.admit(ctx, in, &a)
+	if err != nil {
+		return a
 	}
+	defer observe()
 	if err := ctx.Err(); err != nil {
-		return answer{fault: faultUnsent, err: err, redactor: cred.redactor}
+		a.fault, a.err = faultUnsent, err
+		return a
 	}
 	var reader io.Reader
 	if body != nil {
@@ -323,6 +363,48 @@ func (c *Client) attempt(ctx context.Context, in *call, target string, body []by
 	c.report(ctx, in, &a, n, time.Since(start))
 	return a
 }
+
+// admit waits for a slot, and asks the gate when there is one. The function that it returns tells the limiter how it
+// went, at once and once only. If a request must not be sent, a says why.
+func (c *Client) admit(ctx context.Context, in *call, a *answer) (observe func(), err error) {
+	for try := 1; ; try++ {
+		observe = func() {}
+		if l := c.s.limiter; l != nil {
+			if err := l.Wait(ctx); err != nil {
+				a.fault, a.err = faultUnsent, err
+				return nil, err
+			}
+			// It wants its word as soon as there is one, and even if the transport panics.
+			observed := false
+			observe = func() {
+				if !observed {
+					observed = true
+					r := a.rate
+					r.answered = a.status != 0
+					l.Observe(r)
+				}
+			}
+		}
+		if c.s.gate == nil {
+			return observe, nil
+		}
+		err := c.s.gate.again(ctx, in)
+		if err == nil {
+			return observe, nil
+		}
+		observe() // what is not sent leaves its slot to others
+		if errors.Is(err, errStaleRole) && try < maxRenewals {
+			err = c.s.gate.renew(ctx, in)
+		}
+		if err != nil {
+			a.fault, a.err = faultDenied, err
+			return nil, err
+		}
+	}
+}
+
+// maxRenewals bounds how often one attempt asks for a role that is forgotten again each time.
+const maxRenewals = 3
 
 const userAgent = "intercomrbac-go (+https://github.com/intercomrbac/intercomrbac)"
 
@@ -389,8 +471,10 @@ func (c *Client) report(ctx context.Context, in *call, a *answer, n int, took ti
 }
 
 // conclude turns how an attempt ended into the call's result.
-func conclude(in *call, a *answer, attempt int) error {
+func (c *Client) conclude(ctx context.Context, in *call, a *answer, attempt int) error {
 	switch {
+	case a.fault == faultDenied:
+		return a.err
 	case a.fault == faultUnsent:
 		if e, ok := errors.AsType[*slotError](a.err); ok {
 			return &callError{text: in.op.Name + ": not sent: " + e.Error(), causes: []error{
@@ -407,6 +491,12 @@ func conclude(in *call, a *answer, attempt int) error {
 		return unexpected(in, a, fmt.Sprintf("the body has more than %d bytes", maxResponseBody))
 	}
 	body := bytes.TrimSpace(a.redactor.Bytes(redact.PlainJSON(a.body.Bytes())))
+	if c.s.gate != nil {
+		var err error
+		if body, err = c.s.gate.judge(ctx, in, body); err != nil {
+			return err
+		}
+	}
 	switch empty := len(body) == 0; {
 	case empty && (in.out == nil || a.status == http.StatusAccepted || a.status == http.StatusNoContent):
 		return nil
@@ -532,165 +622,4 @@ func (e *APIError) parse(a *answer) {
 	if len(e.Errors) > 0 {
 		e.Code, e.Message, e.Field = e.Errors[0].Code, e.Errors[0].Message, e.Errors[0].Field
 	}
-}
-
-// Call holds what an operation is called with in [Client.Do].
-type Call struct {
-	// Path gives each placeholder of the operation's path its value.
-	Path map[string]string
-	// Query is the query string; may be nil.
-	Query url.Values
-	// Body is written as JSON; nil sends none.
-	Body any
-}
-
-// Do calls an operation that has no method here, through the same steps as the methods: the same checks, limits,
-// retries and errors. out is a pointer that the JSON answer is decoded into, or nil. An operation of the table is taken
-// from [LookupOperation], unchanged; an operation of your own whose request is that of one in the table is refused. All
-// refusals are ErrInvalidRequest, or ErrNoActingAdmin, and come before anything is sent.
-func (c *Client) Do(ctx context.Context, op Operation, in Call, out any) error {
-	if err := op.check(); err != nil {
-		return err
-	}
-	if known, ok := LookupOperation(op.Name); ok && known != op {
-		return invalid(op, "the name is taken by an operation of the table: take that one, unchanged, or another name")
-	}
-	if v := reflect.ValueOf(out); out != nil && (v.Kind() != reflect.Pointer || v.IsNil()) {
-		return invalid(op, "out is a %T: a pointer is needed, or nil", out)
-	}
-	prepared := call{op: op, query: in.Query, body: in.Body, out: out}
-	names := op.placeholders()
-	for _, name := range names {
-		value, ok := in.Path[name]
-		if !ok {
-			return invalid(op, "Path has no value for %s", name)
-		}
-		prepared.args = append(prepared.args, value)
-	}
-	if len(in.Path) != len(names) {
-		return invalid(op, "Path has %d values, the path %s takes %d", len(in.Path), op.Path, len(names))
-	}
-	escaped, err := apipath.Expand(op.Path, prepared.args...)
-	if err != nil {
-		return invalid(op, "%w", err)
-	}
-	if err := lands(op, escaped); err != nil {
-		return err
-	}
-	if op.Method == http.MethodGet && in.Body != nil {
-		return invalid(op, "a GET has no Body")
-	}
-	if err := prepared.checkBody(); err != nil {
-		return err
-	}
-	return c.do(ctx, &prepared)
-}
-
-// checkBody checks that body and query are those of the operation and of no other one, and reads the acting admin.
-func (in *call) checkBody() error {
-	siblings := slices.DeleteFunc(Operations(), func(o Operation) bool { return o.Method != in.op.Method || o.Path != in.op.Path })
-	telling := func(o Operation) bool { return o.Body != "" || o.Query != "" || o.Actor != "" }
-	if !slices.ContainsFunc(append(siblings, in.op), telling) {
-		return nil
-	}
-	var members map[string]json.RawMessage
-	if in.body != nil || in.op.Body != "" || in.op.Actor != "" {
-		raw, err := encode(in)
-		if err != nil {
-			return err
-		}
-		if json.Unmarshal(raw, &members) != nil || members == nil {
-			return invalid(in.op, "the Body must be a JSON object")
-		}
-	}
-	if missing := in.op.missing(members, in.query); missing != "" {
-		return invalid(in.op, "%s", missing)
-	}
-	for _, o := range siblings {
-		// What another operation is told by belongs where it is looked for.
-		for pair := range strings.FieldsSeq(o.Body + " " + o.Actor) {
-			if name, _, _ := strings.Cut(pair, "="); in.query.Has(name) {
-				return invalid(in.op, "%s belongs into the Body, not into the query", name)
-			}
-		}
-		more := len(strings.Fields(o.Body+" "+o.Query)) > len(strings.Fields(in.op.Body+" "+in.op.Query))
-		if more && o.missing(members, in.query) == "" {
-			return invalid(in.op, "this call is operation %s: use that one", o.Name)
-		}
-	}
-	if in.op.Actor != "" {
-		if err := in.readActor(members); err != nil {
-			return err
-		}
-	}
-	if kind, ok := memberText(members["type"]); ok {
-		in.assignee = assigneeKind(in.op, kind)
-	}
-	if members != nil {
-		in.body = members // what was checked is what is sent: no member comes twice
-	}
-	return nil
-}
-
-// missing tells the first pair of Body or Query that a call does not say; it is empty if the call says all.
-func (o Operation) missing(body map[string]json.RawMessage, query url.Values) string {
-	says := func(where, pairs string, value func(name string) (string, bool)) string {
-		for pair := range strings.FieldsSeq(pairs) {
-			name, wanted, _ := strings.Cut(pair, "=")
-			have, ok := value(name)
-			if !ok || !slices.Contains(strings.Split(wanted, "|"), have) {
-				return fmt.Sprintf("the %s must say %s", where, pair)
-			}
-		}
-		return ""
-	}
-	if missing := says("Body", o.Body, func(name string) (string, bool) { return memberText(body[name]) }); missing != "" {
-		return missing
-	}
-	return says("Query", o.Query, func(name string) (string, bool) {
-		values := query[name]
-		if len(values) != 1 {
-			return "", false
-		}
-		return values[0], true
-	})
-}
-
-func (in *call) readActor(members map[string]json.RawMessage) error {
-	outer, inner, nested := strings.Cut(in.op.Actor, ".")
-	if in.query.Has(outer) {
-		return invalid(in.op, "%s belongs into the Body, not into the query", outer)
-	}
-	raw := members[outer]
-	if nested {
-		var object map[string]json.RawMessage
-		if json.Unmarshal(raw, &object) != nil {
-			return invalid(in.op, "the Body's %s must be a JSON object", outer)
-		}
-		raw = object[inner]
-		members[outer], _ = json.Marshal(object)
-	}
-	id, ok := memberText(raw)
-	if !ok || id == "" || id == "0" {
-		return noActor(in.op)
-	}
-	in.actor = AdminID(id)
-	return in.actor.check(in.op)
-}
-
-// memberText returns the text of a JSON string or number.
-func memberText(raw json.RawMessage) (string, bool) {
-	var v any
-	d := json.NewDecoder(bytes.NewReader(raw))
-	d.UseNumber()
-	if d.Decode(&v) != nil {
-		return "", false
-	}
-	switch v := v.(type) {
-	case string:
-		return v, true
-	case json.Number:
-		return v.String(), true
-	}
-	return "", false
 }

@@ -68,7 +68,70 @@ var (
 	ErrWrongWorkspace = class("principal of another workspace", nil)
 	// ErrCursorRepeated: a list came back to a page that it had given before.
 	ErrCursorRepeated = class("the list repeats a cursor", nil)
+	// ErrDenied: a guard does not allow the call; it is a [*DeniedError]. It is this program's own policy, not
+	// Intercom's word, which is ErrForbidden.
+	ErrDenied = class("denied", nil)
+	// ErrNoPrincipal: nobody acts in the context of a guarded call. Also ErrDenied.
+	ErrNoPrincipal = class("no principal", ErrDenied)
+	// ErrAuditUnavailable: the intent of a guarded call could not be recorded. Nothing was sent.
+	ErrAuditUnavailable = class("audit unavailable", nil)
+	// ErrAuditIncomplete: a guarded call was sent and answered, and only its outcome could not be recorded. The
+	// result, or the call's own error, comes beside it. Do not send it again.
+	ErrAuditIncomplete = class("audit incomplete", nil)
 )
+
+// DeniedError is a denial by a guard or by [Checker.Require]. It is ErrDenied; where that is the reason it is also
+// ErrNoPrincipal, ErrWrongWorkspace, or the error because of which the decision could not be made. To the caller a thing
+// that is hidden from them and one that does not exist are the same: ReasonConditionNotMet; the audit trail tells them
+// apart. It is not changed after it was returned.
+type DeniedError struct {
+	// Action is the name of the operation, such as "contacts.delete"; of a middleware, the permission.
+	Action string
+	// Permission is what was asked for: that of the operation, or admins:impersonate.
+	Permission Permission
+	// Role is that of the principal; it may be any text that the service put there.
+	Role Role
+	// Decision says why.
+	Decision Decision
+
+	causes []error
+}
+
+// denial returns the error of a denial. cause may be nil.
+func denial(action string, permission Permission, role Role, d Decision, cause error) *DeniedError {
+	e := &DeniedError{Action: action, Permission: permission, Role: role, Decision: d}
+	if cause != nil {
+		e.causes = []error{cause}
+	}
+	return e
+}
+
+// Error is one line with action, reason and rule.
+func (e *DeniedError) Error() string {
+	text := "intercomrbac: " + e.Action + ": " + e.Decision.String()
+	switch e.Decision.Reason {
+	case ReasonUnknownRole:
+		text += fmt.Sprintf(" (the role is %.80q)", string(e.Role))
+	case ReasonUnknownPermission:
+		text += fmt.Sprintf(" (the permission is %.80q)", string(e.Permission))
+	}
+	for _, cause := range e.causes {
+		text += ": " + printable(untitled(cause), 300)
+	}
+	return text
+}
+
+// Unwrap returns ErrDenied and what else the denial is.
+func (e *DeniedError) Unwrap() []error {
+	class := ErrDenied
+	switch e.Decision.Reason {
+	case ReasonNoPrincipal:
+		class = ErrNoPrincipal
+	case ReasonWrongWorkspace:
+		return append([]error{ErrDenied, ErrWrongWorkspace}, e.causes...)
+	}
+	return append([]error{class}, e.causes...)
+}
 
 // ErrorDetail is one entry of an error that Intercom sent.
 type ErrorDetail struct {
@@ -226,10 +289,18 @@ func Advice(err error) string {
 	switch {
 	case errors.Is(err, ErrOutcomeUnknown):
 		return adviceInDoubt
+	case errors.Is(err, ErrAuditIncomplete):
+		return "it was sent and answered: do not send it again; see why the audit sink fails"
+	case errors.Is(err, ErrAuditUnavailable):
+		return "see why the audit sink fails; nothing was sent"
+	case errors.Is(err, ErrNoPrincipal):
+		return "put a Principal into the context (WithPrincipal, or the Authenticate middleware)"
 	case errors.Is(err, ErrNoActingAdmin):
 		return "say which teammate acts: AdminID in the params, or a Principal with one in the context"
 	case errors.Is(err, ErrWrongWorkspace):
 		return "use the client of the principal's workspace"
+	case errors.Is(err, ErrDenied):
+		return "the policy does not allow it: Checker.Explain says which rule would; the principal's role decides"
 	case errors.Is(err, ErrNoToken):
 		return "see why the token source gives no token; nothing was sent"
 	case errors.Is(err, ErrCursorRepeated):

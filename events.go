@@ -181,10 +181,10 @@ func (s *DataEventsService) List(ctx context.Context, params ListEventsParams) (
 		q.Set("intercom_user_id", string(params.ContactID))
 	}
 	out, err := do[page[DataEvent]](ctx, s.c, call{op: op, query: params.into(q, "user_id", "email", "intercom_user_id", "summary")})
-	if err != nil {
+	if out == nil {
 		return nil, err
 	}
-	return out.page(), nil
+	return out.page(), err
 }
 
 // All returns a contact's events of the last 90 days, page by page as they are needed; each range over it starts

@@ -215,15 +215,17 @@ func all[T any](ctx context.Context, after string, list func(ctx context.Context
 		for cursor := after; ; {
 			seen[cursor] = struct{}{}
 			p, err := list(ctx, cursor)
+			if p != nil { // even beside an error: then only the record of it is missing
+				for _, item := range p.Items {
+					if !yield(item, nil) {
+						return
+					}
+				}
+			}
 			if err != nil {
 				var zero T
 				yield(zero, err)
 				return
-			}
-			for _, item := range p.Items {
-				if !yield(item, nil) {
-					return
-				}
 			}
 			if p.Next == "" {
 				return

@@ -25,7 +25,9 @@ type Principal struct {
 // IsZero reports whether p is nobody: it names neither an admin nor a service. The admin "0" is none.
 func (p Principal) IsZero() bool { return isNobody(p.AdminID, p.Service) }
 
-func isNobody(admin AdminID, service string) bool { return (admin == "" || admin == "0") && service == "" }
+func isNobody(admin AdminID, service string) bool {
+	return (admin == "" || admin == "0") && service == ""
+}
 
 type principalKey struct{}
 

@@ -38,16 +38,13 @@ type AdminPriorityLevel struct {
 // List returns all teams; Intercom does not page them. Operation teams.list (listTeams).
 func (s *TeamsService) List(ctx context.Context) ([]Team, error) {
 	out, err := do[unpaged[Team]](ctx, s.c, call{op: opTeamsList})
-	if err != nil {
+	if out == nil {
 		return nil, err
 	}
-	return out.Teams, nil
+	return out.Teams, err
 }
 
 // Get returns one team. It is ErrTeamNotFound if there is none of that id. Operation teams.get (retrieveTeam).
 func (s *TeamsService) Get(ctx context.Context, id TeamID) (*Team, error) {
-	if err := id.check(opTeamsGet); err != nil {
-		return nil, err
-	}
 	return do[Team](ctx, s.c, call{op: opTeamsGet, args: []string{string(id)}})
 }

@@ -1,0 +1,163 @@
+package intercomrbac
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+)
+
+// AuditSink takes the record of what was done, or refused. Record must be safe for concurrent use. nil means that the
+// event is on record; a guard sends no write whose intent could not be recorded. It must not change the event.
+type AuditSink interface {
+	Record(ctx context.Context, event AuditEvent) error
+}
+
+// SinkFunc is a function as an [AuditSink].
+type SinkFunc func(ctx context.Context, event AuditEvent) error
+
+// Record calls f.
+func (f SinkFunc) Record(ctx context.Context, event AuditEvent) error { return f(ctx, event) }
+
+// NoAudit returns a sink that keeps nothing: it says in words that a guard works without a record.
+func NoAudit() AuditSink { return noAudit{} }
+
+type noAudit struct{}
+
+// Record implements [AuditSink].
+func (noAudit) Record(context.Context, AuditEvent) error { return nil }
+
+// AuditPhase says when in a call an event was recorded.
+type AuditPhase string
+
+// Phases of a call.
+const (
+	// PhaseIntent: it was allowed and is about to be sent.
+	PhaseIntent AuditPhase = "intent"
+	// PhaseOutcome: it ended; Outcome says how.
+	PhaseOutcome AuditPhase = "outcome"
+	// PhaseDenial: it was denied. Nothing was sent, or, where an answer had to be looked at first, nothing was
+	// returned.
+	PhaseDenial AuditPhase = "denial"
+)
+
+// AuditOutcome says how a call ended.
+type AuditOutcome string
+
+// Outcomes of a call.
+const (
+	OutcomeSucceeded AuditOutcome = "succeeded"
+	OutcomeFailed    AuditOutcome = "failed"   // it was refused or failed, and was not done
+	OutcomeUnknown   AuditOutcome = "unknown"  // it was sent and may have been done
+	OutcomeNotSent   AuditOutcome = "not_sent" // nothing left the process after the intent
+)
+
+// AuditEvent is one entry of the record. It holds no token, and no text of a message. The first eight members have the
+// names that audit tables of Intercom integrations commonly use.
+type AuditEvent struct {
+	Timestamp time.Time `json:"timestamp"`
+	// AdminID is the teammate who acted; empty where a service did.
+	AdminID    AdminID `json:"adminId"`
+	AdminEmail string  `json:"adminEmail"`
+	// Action is the name of the operation, such as "conversations.assign", or of a permission that was asked for.
+	Action     string `json:"action"`
+	Resource   string `json:"resource"`
+	ResourceID string `json:"resourceId"`
+	// Success is nil on an intent, true where the call succeeded, and false otherwise.
+	Success   *bool  `json:"success,omitempty"`
+	IPAddress string `json:"ipAddress,omitempty"`
+
+	// ID is the same on all events of one call.
+	ID    string     `json:"id"`
+	Phase AuditPhase `json:"phase"`
+	// Outcome is there in the outcome phase only.
+	Outcome AuditOutcome `json:"outcome,omitempty"`
+	// Service is the program that acted; empty where a teammate did.
+	Service string `json:"service,omitempty"`
+	// ActingAdminID is the teammate in whose name it was done, where Intercom is told one.
+	ActingAdminID AdminID     `json:"actingAdminId,omitempty"`
+	Workspace     WorkspaceID `json:"workspace,omitempty"`
+	Role          Role        `json:"role,omitempty"`
+	Permission    Permission  `json:"permission,omitempty"`
+	Effect        string      `json:"effect,omitempty"`
+	// Reason, RuleRole, Rule and PolicyVersion tell why it was allowed or denied.
+	Reason        Reason `json:"reason"`
+	RuleRole      Role   `json:"ruleRole,omitempty"`
+	Rule          string `json:"rule,omitempty"`
+	PolicyVersion string `json:"policyVersion,omitempty"`
+	// Sensitive: it destroys, manages settings or admins, or is done in another teammate's name.
+	Sensitive bool `json:"sensitive,omitempty"`
+	// ReportOnly: it was denied and let through all the same, under DangerouslyReportOnly.
+	ReportOnly bool `json:"reportOnly,omitempty"`
+	// RequestID is Intercom's id of the request; may be empty.
+	RequestID string `json:"requestId,omitempty"`
+	// Error is what went wrong, in a word or two.
+	Error string `json:"error,omitempty"`
+}
+
+// SlogSink records to a logger: intents and outcomes at info level, denials and failures at warn level. Unlike the
+// logger's own methods it reports the handler's errors, and a level that would drop the event is one.
+func SlogSink(logger *slog.Logger) AuditSink {
+	return SinkFunc(func(ctx context.Context, e AuditEvent) error {
+		if logger == nil {
+			return errors.New("intercomrbac: SlogSink: the logger is nil")
+		}
+		level := slog.LevelInfo
+		if e.Phase == PhaseDenial || e.Success != nil && !*e.Success {
+			level = slog.LevelWarn
+		}
+		h := logger.Handler()
+		if !h.Enabled(ctx, level) {
+			return fmt.Errorf("intercomrbac: SlogSink: the logger drops level %s: enable it", level)
+		}
+		record := slog.NewRecord(e.Timestamp, level, "audit", 0)
+		record.AddAttrs(e.attrs()...)
+		if err := h.Handle(ctx, record); err != nil {
+			return fmt.Errorf("intercomrbac: SlogSink: %w", err)
+		}
+		return nil
+	})
+}
+
+// attrs are the members of an event that say something, under their JSON names.
+func (e *AuditEvent) attrs() []slog.Attr {
+	attrs := make([]slog.Attr, 0, 24)
+	text := func(key, value string) {
+		if value != "" {
+			attrs = append(attrs, slog.String(key, value))
+		}
+	}
+	flag := func(key string, value bool) {
+		if value {
+			attrs = append(attrs, slog.Bool(key, true))
+		}
+	}
+	text("id", e.ID)
+	text("phase", string(e.Phase))
+	text("action", e.Action)
+	text("resource", e.Resource)
+	text("resourceId", e.ResourceID)
+	text("adminId", string(e.AdminID))
+	text("adminEmail", e.AdminEmail)
+	text("service", e.Service)
+	text("actingAdminId", string(e.ActingAdminID))
+	text("ipAddress", e.IPAddress)
+	text("workspace", string(e.Workspace))
+	text("role", string(e.Role))
+	text("permission", string(e.Permission))
+	text("effect", e.Effect)
+	text("reason", e.Reason.String())
+	text("ruleRole", string(e.RuleRole))
+	text("rule", e.Rule)
+	text("policyVersion", e.PolicyVersion)
+	if e.Success != nil {
+		attrs = append(attrs, slog.Bool("success", *e.Success))
+	}
+	text("outcome", string(e.Outcome))
+	flag("sensitive", e.Sensitive)
+	flag("reportOnly", e.ReportOnly)
+	text("requestId", e.RequestID)
+	text("error", e.Error)
+	return attrs
+}

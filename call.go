@@ -1,0 +1,176 @@
+package intercomrbac
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/intercomrbac/intercomrbac/internal/apipath"
+)
+
+// Call holds what an operation is called with in [Client.Do].
+type Call struct {
+	// Path gives each placeholder of the operation's path its value.
+	Path map[string]string
+	// Query is the query string; may be nil.
+	Query url.Values
+	// Body is written as JSON; nil sends none.
+	Body any
+}
+
+// Do calls an operation that has no method here, through the same steps as the methods: the same checks, limits,
+// retries and errors. out is a pointer that the JSON answer is decoded into, or nil. An operation of the table is taken
+// from [LookupOperation], unchanged; an operation of your own whose request is that of one in the table is refused. All
+// refusals are ErrInvalidRequest, or ErrNoActingAdmin, and come before anything is sent.
+func (c *Client) Do(ctx context.Context, op Operation, in Call, out any) error {
+	if err := op.check(); err != nil {
+		return err
+	}
+	if known, ok := LookupOperation(op.Name); ok && known != op {
+		return invalid(op, "the name is taken by an operation of the table: take that one, unchanged, or another name")
+	}
+	if v := reflect.ValueOf(out); out != nil && (v.Kind() != reflect.Pointer || v.IsNil()) {
+		return invalid(op, "out is a %T: a pointer is needed, or nil", out)
+	}
+	prepared := call{op: op, query: in.Query, body: in.Body, out: out}
+	names := op.placeholders()
+	for _, name := range names {
+		value, ok := in.Path[name]
+		if !ok {
+			return invalid(op, "Path has no value for %s", name)
+		}
+		prepared.args = append(prepared.args, value)
+	}
+	if len(in.Path) != len(names) {
+		return invalid(op, "Path has %d values, the path %s takes %d", len(in.Path), op.Path, len(names))
+	}
+	escaped, err := apipath.Expand(op.Path, prepared.args...)
+	if err != nil {
+		return invalid(op, "%w", err)
+	}
+	if err := lands(op, escaped); err != nil {
+		return err
+	}
+	if op.Method == http.MethodGet && in.Body != nil {
+		return invalid(op, "a GET has no Body")
+	}
+	if err := prepared.checkBody(); err != nil {
+		return err
+	}
+	return c.do(ctx, &prepared)
+}
+
+// checkBody checks that body and query are those of the operation and of no other one, and reads the acting admin.
+func (in *call) checkBody() error {
+	siblings := slices.DeleteFunc(Operations(), func(o Operation) bool { return o.Method != in.op.Method || o.Path != in.op.Path })
+	telling := func(o Operation) bool { return o.Body != "" || o.Query != "" || o.Actor != "" }
+	if !slices.ContainsFunc(append(siblings, in.op), telling) {
+		return nil
+	}
+	var members map[string]json.RawMessage
+	if in.body != nil || in.op.Body != "" || in.op.Actor != "" {
+		raw, err := encode(in)
+		if err != nil {
+			return err
+		}
+		if json.Unmarshal(raw, &members) != nil || members == nil {
+			return invalid(in.op, "the Body must be a JSON object")
+		}
+	}
+	if missing := in.op.missing(members, in.query); missing != "" {
+		return invalid(in.op, "%s", missing)
+	}
+	for _, o := range siblings {
+		// What another operation is told by belongs where it is looked for.
+		for pair := range strings.FieldsSeq(o.Body + " " + o.Actor) {
+			if name, _, _ := strings.Cut(pair, "="); in.query.Has(name) {
+				return invalid(in.op, "%s belongs into the Body, not into the query", name)
+			}
+		}
+		more := len(strings.Fields(o.Body+" "+o.Query)) > len(strings.Fields(in.op.Body+" "+in.op.Query))
+		if more && o.missing(members, in.query) == "" {
+			return invalid(in.op, "this call is operation %s: use that one", o.Name)
+		}
+	}
+	if in.op.Actor != "" {
+		if err := in.readActor(members); err != nil {
+			return err
+		}
+	}
+	if kind, ok := memberText(members["type"]); ok {
+		in.assignee = assigneeKind(in.op, kind)
+	}
+	if members != nil {
+		in.body = members // what was checked is what is sent: no member comes twice
+	}
+	return nil
+}
+
+// missing tells the first pair of Body or Query that a call does not say; it is empty if the call says all.
+func (o Operation) missing(body map[string]json.RawMessage, query url.Values) string {
+	says := func(where, pairs string, value func(name string) (string, bool)) string {
+		for pair := range strings.FieldsSeq(pairs) {
+			name, wanted, _ := strings.Cut(pair, "=")
+			have, ok := value(name)
+			if !ok || !slices.Contains(strings.Split(wanted, "|"), have) {
+				return fmt.Sprintf("the %s must say %s", where, pair)
+			}
+		}
+		return ""
+	}
+	if missing := says("Body", o.Body, func(name string) (string, bool) { return memberText(body[name]) }); missing != "" {
+		return missing
+	}
+	return says("Query", o.Query, func(name string) (string, bool) {
+		values := query[name]
+		if len(values) != 1 {
+			return "", false
+		}
+		return values[0], true
+	})
+}
+
+func (in *call) readActor(members map[string]json.RawMessage) error {
+	outer, inner, nested := strings.Cut(in.op.Actor, ".")
+	if in.query.Has(outer) {
+		return invalid(in.op, "%s belongs into the Body, not into the query", outer)
+	}
+	raw := members[outer]
+	if nested {
+		var object map[string]json.RawMessage
+		if json.Unmarshal(raw, &object) != nil {
+			return invalid(in.op, "the Body's %s must be a JSON object", outer)
+		}
+		raw = object[inner]
+		members[outer], _ = json.Marshal(object)
+	}
+	id, ok := memberText(raw)
+	if !ok || id == "" || id == "0" {
+		return noActor(in.op)
+	}
+	in.actor = AdminID(id)
+	return in.actor.check(in.op)
+}
+
+// memberText returns the text of a JSON string or number.
+func memberText(raw json.RawMessage) (string, bool) {
+	var v any
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber()
+	if d.Decode(&v) != nil {
+		return "", false
+	}
+	switch v := v.(type) {
+	case string:
+		return v, true
+	case json.Number:
+		return v.String(), true
+	}
+	return "", false
+}

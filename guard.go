@@ -1,0 +1,471 @@
+package intercomrbac
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Guard joins a [Checker] and an [AuditSink] to clients: it decides about every call before anything is sent, and puts
+// writes and denials on record. It is made by [NewGuard], given to clients by [WithGuard], keeps nothing between calls,
+// and is safe for concurrent use. One guard may serve several clients, but for one with Roles.
+type Guard struct {
+	checker    *Checker
+	audit      AuditSink // nil if nothing is recorded
+	auditReads bool
+	roles      *RoleDirectory
+	reportOnly bool
+	failOpen   bool
+}
+
+// GuardConfig says how a [Guard] works. Checker and Audit are needed.
+type GuardConfig struct {
+	// Checker decides.
+	Checker *Checker
+	// Audit takes denials, and intent and outcome of each write. [NoAudit] says that there is no record.
+	Audit AuditSink
+	// AuditReads records intent and outcome of reads, too.
+	AuditReads bool
+	// Roles finds out the role and the teams of teammates: the principal's own are not looked at then, those of the
+	// directory decide, which are no older than its TTL, and never stale where something is destroyed. Services
+	// keep the role that their Principal has. nil takes role and teams from the principal.
+	Roles *RoleDirectory
+	// DangerouslyReportOnly records what the policy denies and lets it through, so that a policy can be tried on
+	// live traffic. Conditions are looked at, which costs the same reads; lists are not filtered. A principal of
+	// another workspace is refused all the same.
+	DangerouslyReportOnly bool
+	// DangerouslyFailOpen sends writes whose intent the sink does not take.
+	DangerouslyFailOpen bool
+}
+
+// NewGuard returns a guard. All that is wrong with the config is in the error at once; a role of the directory that the
+// policy does not name is.
+func NewGuard(config GuardConfig) (*Guard, error) {
+	var errs []error
+	if config.Checker.load() == nil {
+		errs = append(errs, errors.New("there is no Checker: make one with NewChecker"))
+	} else if config.Roles != nil {
+		known := config.Checker.Roles()
+		for _, role := range config.Roles.roles() {
+			if !slices.Contains(known, role) {
+				errs = append(errs, fmt.Errorf("the RoleMap of Roles names %.80q, which the policy does not%s", string(role), didYouMean(role, known)))
+			}
+		}
+	}
+	if config.Roles != nil && config.Roles.client == nil {
+		errs = append(errs, errors.New("the Roles were not made by NewRoleDirectory"))
+	}
+	if config.Audit == nil {
+		errs = append(errs, errors.New("there is no Audit sink: use NoAudit() if nothing is to be recorded"))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, fmt.Errorf("intercomrbac: NewGuard: %w", err)
+	}
+	g := &Guard{checker: config.Checker, audit: config.Audit, auditReads: config.AuditReads, roles: config.Roles,
+		reportOnly: config.DangerouslyReportOnly, failOpen: config.DangerouslyFailOpen}
+	if _, none := config.Audit.(noAudit); none {
+		g.audit = nil
+	}
+	return g, nil
+}
+
+// WithGuard puts a guard before every call of the client: each then needs a [Principal] in its context, and is sent only
+// if the guard's policy allows it. A guard cannot be taken off or exchanged: on a client that has one it is an error, and
+// each copy that With makes has the same.
+func WithGuard(g *Guard) Option {
+	return once(optionGuard, "WithGuard", func(s *settings) error {
+		switch {
+		case g == nil || g.checker == nil:
+			return errors.New("the guard was not made by NewGuard")
+		case s.gate != nil:
+			return errors.New("the client has a guard already, which cannot be exchanged")
+		}
+		s.gate = g
+		return nil
+	})
+}
+
+// verdict is what a guard knows of a call under way.
+type verdict struct {
+	id        string // of the audit events; empty until one is recorded
+	action    string
+	op        Operation // as it was asked for; what is sent may be a search in place of a list
+	principal Principal
+	resource  Resource
+	decision  Decision
+	view      view // how the answer is judged, if it is
+	judged    bool
+	intent    bool // it is on record
+	reported  bool // a denial was recorded and let through
+	missing   bool // the resource is not there, which only the record may tell
+}
+
+// before decides about a call, with at most one read, and puts its intent on record.
+func (g *Guard) before(ctx context.Context, c *Client, in *call) error {
+	v := &verdict{action: in.op.Name, op: in.op}
+	in.verdict = v
+	p, known := PrincipalFrom(ctx)
+	v.principal = p
+	v.resource = Resource{Kind: in.op.Resource, ID: in.resourceID(), Workspace: c.s.workspace}
+	if known && p.Workspace != c.s.workspace {
+		return g.refuse(ctx, in, Decision{Reason: ReasonWrongWorkspace, policy: g.checker.load()}, nil, false)
+	}
+	if err := g.renew(ctx, in); err != nil {
+		return err
+	}
+	d, err := g.decide(ctx, in)
+	if err == nil && d.Reason == ReasonNeedsResource {
+		d, err = g.decideByResource(ctx, c, in, d)
+	}
+	if !d.Allowed {
+		if err := g.deny(ctx, in, d, err); err != nil {
+			return err
+		}
+	}
+	v.decision = d
+	return g.recordIntent(ctx, c, in)
+}
+
+// renew finds out the principal's role in Intercom, if the guard goes by that.
+func (g *Guard) renew(ctx context.Context, in *call) error {
+	v := in.verdict
+	if !g.asksForRole(&v.principal) {
+		return nil
+	}
+	entry, err := g.roles.lookup(ctx, v.principal.AdminID, in.op.Effect == Destructive)
+	if err == nil {
+		v.principal.Role, v.principal.Teams = entry.role, entry.teams
+		return nil
+	}
+	v.principal.Role, v.principal.Teams = "", nil
+	return g.deny(ctx, in, Decision{Reason: roleReason(err), policy: g.checker.load()}, err)
+}
+
+func roleReason(err error) Reason {
+	if errors.Is(err, ErrNotFound) {
+		return ReasonUnknownRole
+	}
+	return ReasonRoleUnavailable
+}
+
+func (g *Guard) asksForRole(p *Principal) bool {
+	return g.roles != nil && p.Service == "" && !p.IsZero()
+}
+
+// decide is the part of a decision that takes no I/O: for the operation, and for whose name it is done in.
+func (g *Guard) decide(ctx context.Context, in *call) (Decision, error) {
+	v := in.verdict
+	// A resource that was not fetched decides nothing: what needs it is to be told from what does not.
+	resource := v.resource
+	if resource.Value == nil {
+		resource = Resource{}
+	}
+	d, err := g.checker.Check(ctx, v.principal, in.op.Permission, resource)
+	if !d.Allowed && d.Reason != ReasonNeedsResource || err != nil || !in.impersonates(&v.principal) {
+		return d, err
+	}
+	as, err := g.checker.Check(ctx, v.principal, AdminsImpersonate, Resource{Kind: "admin", ID: string(in.actor), Workspace: v.resource.Workspace})
+	if !as.Allowed || err != nil {
+		return as, err
+	}
+	return d, nil
+}
+
+// impersonates reports whether the call is done in the name of another teammate than the principal's.
+func (in *call) impersonates(p *Principal) bool {
+	return in.op.Actor != "" && in.actor != p.AdminID
+}
+
+// resourceID is the argument that identifies the resource.
+func (in *call) resourceID() string {
+	n := 0
+	if in.op.ResourceArg == "" {
+		return ""
+	}
+	for segment := range strings.SplitSeq(in.op.Path, "/") {
+		if name, ok := placeholder(segment); ok {
+			if name == in.op.ResourceArg && n < len(in.args) {
+				return in.args[n]
+			}
+			n++
+		}
+	}
+	return ""
+}
+
+// decideByResource decides what hangs on conditions: by the resource as Intercom has it now or, where that is what the
+// call returns, by its answer.
+func (g *Guard) decideByResource(ctx context.Context, c *Client, in *call, d Decision) (Decision, error) {
+	v := in.verdict
+	fetch := false
+	for _, condition := range d.conditions() {
+		if condition.Resource != "" && condition.Resource != in.op.Resource {
+			return d, nil // as of away reasons, under a condition about admins
+		}
+		fetch = fetch || condition.needsValue()
+	}
+	view, viewed := views[in.op.Name]
+	switch {
+	case viewed && (view.list != "" || fetch || in.op.ResourceArg == ""):
+		if g.reportOnly && view.list != "" {
+			d.Allowed = true
+			return d, nil
+		}
+		v.judged, v.view = true, view
+		if view.list == "conversations" {
+			if err := in.narrow(d, &v.principal); err != nil {
+				return d, err
+			}
+		}
+		d.Allowed = true
+		return d, nil
+	case fetch && v.resource.ID == "", in.op.ResourceArg == "" && in.op.Resource == "":
+		return d, nil
+	case fetch:
+		value, err := c.unguarded().fetch(ctx, in.op.Resource, v.resource.ID)
+		switch {
+		case errors.Is(err, ErrNotFound):
+			v.missing = true
+			d.Reason = ReasonConditionNotMet
+			return d, nil
+		case err != nil:
+			d.Reason = ReasonConditionUnknown
+			return d, fmt.Errorf("intercomrbac: the %s cannot be looked at: %w", in.op.Resource, err)
+		}
+		v.resource.Value = value
+	}
+	return g.checker.Check(ctx, v.principal, in.op.Permission, v.resource)
+}
+
+// conditions are those that the decision hangs on.
+func (d Decision) conditions() []*Condition {
+	if d.policy == nil || d.role == 0 {
+		return nil
+	}
+	var out []*Condition
+	for _, rule := range d.policy.list[d.role-1].conditionals(d.permission) {
+		out = append(out, &d.policy.conditions[rule.condition])
+	}
+	return out
+}
+
+// errStaleRole says that the role of a call's principal has to be asked for again.
+var errStaleRole = errors.New("intercomrbac: the role is out of date")
+
+// again decides once more, without I/O, before each attempt: a policy that was swapped or a role that was forgotten
+// bites at once. It is errStaleRole where renew must be called first.
+func (g *Guard) again(ctx context.Context, in *call) error {
+	v := in.verdict
+	if v.reported {
+		return nil
+	}
+	if g.asksForRole(&v.principal) {
+		entry, ok := g.roles.peek(v.principal.AdminID, in.op.Effect == Destructive)
+		if !ok {
+			return errStaleRole
+		}
+		v.principal.Role, v.principal.Teams = entry.role, entry.teams
+	}
+	d, err := g.recheck(ctx, in)
+	if d.Allowed || v.judged && err == nil && d.Reason == ReasonNeedsResource {
+		return nil
+	}
+	return g.deny(ctx, in, d, err)
+}
+
+func (g *Guard) recheck(ctx context.Context, in *call) (Decision, error) {
+	v := in.verdict
+	d, err := g.decide(ctx, in)
+	if err == nil && d.Reason == ReasonNeedsResource && !v.judged {
+		for _, condition := range d.conditions() {
+			if condition.needsValue() {
+				return d, nil // what was not fetched is not fetched now
+			}
+		}
+		return g.checker.Check(ctx, v.principal, in.op.Permission, v.resource)
+	}
+	return d, err
+}
+
+// deny refuses a call, or in report-only mode records that it would have been.
+func (g *Guard) deny(ctx context.Context, in *call, d Decision, cause error) error {
+	return g.refuse(ctx, in, d, cause, g.reportOnly)
+}
+
+func (g *Guard) refuse(ctx context.Context, in *call, d Decision, cause error, letThrough bool) error {
+	v := in.verdict
+	if v.reported && letThrough {
+		return nil
+	}
+	v.decision = d
+	permission := v.op.Permission
+	if d.Permission() == AdminsImpersonate {
+		permission = AdminsImpersonate
+	}
+	denied := denial(v.action, permission, v.principal.Role, d.told(), cause)
+	if !v.intent {
+		e := g.event(in, PhaseDenial)
+		e.Success, e.ReportOnly = new(false), letThrough
+		if v.missing {
+			e.Error = errorWord(ErrNotFound)
+		}
+		if cause != nil {
+			e.Error = errorWord(cause)
+		}
+		if err := g.record(ctx, e); err != nil {
+			denied.causes = append(denied.causes, fmt.Errorf("%w: the denial is not on record: %w", ErrAuditUnavailable, err))
+		}
+	}
+	if letThrough {
+		v.reported = true
+		return nil
+	}
+	return denied
+}
+
+// told is a decision as the caller may know it: of what is decided by a thing's own state it does not tell whether there
+// is such a thing.
+func (d Decision) told() Decision {
+	if d.Reason == ReasonDeniedByRule && d.condition != 0 {
+		d.Reason, d.condition = ReasonConditionNotMet, 0
+	}
+	return d
+}
+
+// recordIntent puts a write on record before it is sent.
+func (g *Guard) recordIntent(ctx context.Context, c *Client, in *call) error {
+	v := in.verdict
+	if g.audit == nil || v.op.Effect == Read && !g.auditReads {
+		return nil
+	}
+	if err := g.audit.Record(ctx, g.event(in, PhaseIntent)); err != nil {
+		if !g.failOpen {
+			return fmt.Errorf("%w: %s was not sent: %w", ErrAuditUnavailable, v.action, err)
+		}
+		c.s.log.ErrorContext(ctx, "intercom audit failed open", "action", v.action)
+	}
+	v.intent = true
+	return nil
+}
+
+// after puts on record how a call ended, and returns what its caller gets.
+func (g *Guard) after(ctx context.Context, c *Client, in *call, err error) error {
+	v := in.verdict
+	if v.judged && v.view.list == "" && errors.Is(err, ErrNotFound) {
+		// What is not there and what is hidden look the same.
+		v.missing = true
+		d, _ := g.checker.Check(ctx, v.principal, v.op.Permission, Resource{})
+		d.Reason = ReasonConditionNotMet
+		if denied := g.deny(ctx, in, d, nil); denied != nil {
+			err = denied
+		}
+	}
+	if !v.intent {
+		return err
+	}
+	if err == nil && v.judged && v.view.list != "" {
+		v.decision.Reason = ReasonAllowed
+	}
+	e := g.event(in, PhaseOutcome)
+	e.Outcome = outcomeOf(in, err)
+	e.Success = new(e.Outcome == OutcomeSucceeded)
+	switch {
+	case v.missing:
+		e.Error = errorWord(ErrNotFound)
+	case err != nil:
+		e.Error = errorWord(err)
+	}
+	failure := g.record(ctx, e)
+	switch {
+	case failure == nil:
+		return err
+	case g.failOpen:
+		c.s.log.ErrorContext(ctx, "intercom audit failed open", "action", v.action)
+		return err
+	}
+	text := v.action + ": the outcome is not on record: " + printable(untitled(failure), 200)
+	causes := []error{ErrAuditIncomplete, failure}
+	if err != nil {
+		text += ", and: " + untitled(err)
+		causes = append(causes, err)
+	}
+	return &callError{text, causes}
+}
+
+func outcomeOf(in *call, err error) AuditOutcome {
+	switch {
+	case err == nil:
+		return OutcomeSucceeded
+	case errors.Is(err, ErrOutcomeUnknown):
+		return OutcomeUnknown
+	case !in.sent:
+		return OutcomeNotSent
+	default:
+		return OutcomeFailed
+	}
+}
+
+// errorWord tells of an error what may stand in a record: no text from outside.
+func errorWord(err error) string {
+	if e, ok := errors.AsType[*APIError](err); ok && e.StatusCode != 0 {
+		return strings.TrimSpace(fmt.Sprintf("%d %s", e.StatusCode, e.Code))
+	}
+	if e, ok := errors.AsType[*DeniedError](err); ok {
+		return e.Decision.Reason.String()
+	}
+	if e, ok := errors.AsType[*sentinel](err); ok {
+		return untitled(e)
+	}
+	return "error"
+}
+
+// recordTimeout is how long a denial or an outcome may take to record: the request that it belongs to may be over.
+const recordTimeout = 5 * time.Second
+
+// record records what has happened already.
+func (g *Guard) record(ctx context.Context, e AuditEvent) error {
+	if g.audit == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+	defer cancel()
+	return g.audit.Record(ctx, e)
+}
+
+func (g *Guard) event(in *call, phase AuditPhase) AuditEvent {
+	v := in.verdict
+	if g.audit == nil {
+		return AuditEvent{}
+	}
+	if v.id == "" {
+		v.id = rand.Text()
+	}
+	p := &v.principal
+	e := AuditEvent{
+		Timestamp: time.Now().UTC(), AdminID: p.AdminID, AdminEmail: p.Email, Action: v.action, Resource: v.resource.Kind,
+		ResourceID: v.resource.ID, IPAddress: p.IP, ID: v.id, Phase: phase, Service: p.Service, Workspace: p.Workspace, Role: p.Role,
+		Permission: v.op.Permission, Reason: v.decision.Reason, PolicyVersion: v.decision.Version(), RequestID: in.requestID,
+		ReportOnly: v.reported,
+	}
+	if p.Service != "" {
+		e.AdminID = ""
+	}
+	if v.op.Actor != "" {
+		e.ActingAdminID = in.actor
+	}
+	if v.op.Effect != 0 {
+		e.Effect = v.op.Effect.String()
+	}
+	role, rule := v.decision.rule()
+	e.RuleRole, e.Rule = role, rule.String()
+	if d := v.decision; !d.Allowed && d.Permission() == AdminsImpersonate {
+		e.Permission = AdminsImpersonate
+	}
+	e.Sensitive = v.op.Effect == Destructive || destructive[v.op.Permission] || strings.HasPrefix(string(v.op.Permission), "settings:") ||
+		v.op.Permission == AdminsWrite || in.impersonates(p)
+	return e
+}
