@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync"
 )
 
 // Authenticate returns a middleware that finds out who acts and puts them into the request's context. It has to stand
@@ -20,9 +21,9 @@ func Authenticate(find func(*http.Request) (Principal, error)) func(http.Handler
 			p, err := find(r)
 			switch {
 			case errors.Is(err, ErrUnavailable):
-				writeJSON(w, http.StatusServiceUnavailable, unavailable)
+				writeJSON(w, http.StatusServiceUnavailable, []byte(unavailable))
 			case err != nil || p.IsZero():
-				writeJSON(w, http.StatusUnauthorized, unauthorized)
+				writeJSON(w, http.StatusUnauthorized, []byte(unauthorized))
 			default:
 				next.ServeHTTP(w, r.WithContext(WithPrincipal(r.Context(), p)))
 			}
@@ -66,6 +67,7 @@ type requirement struct {
 	checker    *Checker
 	guard      *Guard // nil for that of a Checker
 	permission Permission
+	forbidden  string // the body of a 403, up to the role
 	resource   func(*http.Request) (Resource, error)
 	answer     func(http.ResponseWriter, *http.Request, error) // nil for the answer of WriteError
 }
@@ -78,7 +80,7 @@ func newRequirement(c *Checker, g *Guard, permission Permission, options []Requi
 	if _, known := s.permissions.Find(string(permission)); !known {
 		panic(fmt.Sprintf("intercomrbac: Require: the policy names no permission %.80q%s", string(permission), didYouMean(permission, s.names)))
 	}
-	q := &requirement{checker: c, guard: g, permission: permission}
+	q := &requirement{checker: c, guard: g, permission: permission, forbidden: forbidden(permission)}
 	for _, o := range options {
 		o(q)
 	}
@@ -91,7 +93,7 @@ func (q *requirement) middleware(next http.Handler) http.Handler {
 		p, _ := PrincipalFrom(r.Context())
 		if plain {
 			if d, _ := q.checker.Check(r.Context(), p, q.permission, Resource{}); !d.Allowed {
-				writeDenial(w, d.Reason, q.permission, p.Role)
+				writeDenial(w, d.Reason, q.forbidden, p.Role)
 				return
 			}
 		} else if err := q.decide(r, p); err != nil {
@@ -152,11 +154,11 @@ func WriteError(w http.ResponseWriter, err error) {
 	e, ok := errors.AsType[*DeniedError](err)
 	switch {
 	case ok:
-		writeDenial(w, e.Decision.Reason, e.Permission, e.Role)
+		writeDenial(w, e.Decision.Reason, forbidden(e.Permission), e.Role)
 	case errors.Is(err, ErrUnavailable):
-		writeJSON(w, http.StatusServiceUnavailable, unavailable)
+		writeJSON(w, http.StatusServiceUnavailable, []byte(unavailable))
 	default:
-		writeJSON(w, http.StatusInternalServerError, `{"error":"Internal Server Error","message":"Something went wrong"}`)
+		writeJSON(w, http.StatusInternalServerError, []byte(`{"error":"Internal Server Error","message":"Something went wrong"}`))
 	}
 }
 
@@ -165,39 +167,39 @@ const (
 	unavailable  = `{"error":"Service Unavailable","message":"Intercom cannot be reached right now"}`
 )
 
-func writeDenial(w http.ResponseWriter, reason Reason, permission Permission, role Role) {
+// forbidden is the body of a 403, up to the role.
+func forbidden(permission Permission) string {
+	name := string(appendText(nil, string(permission)))
+	return `{"error":"Forbidden","message":"Missing permission: ` + name + `","required":"` + name + `","currentRole":"`
+}
+
+// bodies holds buffers for the bodies of denials.
+var bodies = sync.Pool{New: func() any { return new([]byte) }}
+
+// writeDenial answers a denial. forbidden is the body up to the role.
+func writeDenial(w http.ResponseWriter, reason Reason, forbidden string, role Role) {
 	switch reason {
 	case ReasonNoPrincipal:
-		writeJSON(w, http.StatusUnauthorized, unauthorized)
+		writeJSON(w, http.StatusUnauthorized, []byte(unauthorized))
 	case ReasonRoleUnavailable:
-		writeJSON(w, http.StatusServiceUnavailable, unavailable)
+		writeJSON(w, http.StatusServiceUnavailable, []byte(unavailable))
 	default:
-		writeJSON(w, http.StatusForbidden, `{"error":"Forbidden","message":"Missing permission: `, string(permission),
-			`","required":"`, string(permission), `","currentRole":"`, string(role), `"}`)
+		b := bodies.Get().(*[]byte)
+		*b = append(appendText(append((*b)[:0], forbidden...), string(role)), `"}`...)
+		writeJSON(w, http.StatusForbidden, *b)
+		bodies.Put(b)
 	}
 }
 
-// writeJSON answers with a JSON text. Every second part of it stands within quotes and may be hostile.
-func writeJSON(w http.ResponseWriter, status int, parts ...string) {
-	a := new(struct { // one allocation for all
-		header [3]string
-		body   [320]byte
-	})
-	b := a.body[:0]
-	for i, part := range parts {
-		if i%2 == 0 {
-			b = append(b, part...)
-		} else {
-			b = appendText(b, part)
-		}
-	}
-	a.header = [...]string{"application/json", "no-store", "nosniff"}
+func writeJSON(w http.ResponseWriter, status int, body []byte) {
+	// Each response has slices of its own: whoever changes a header must not change another's.
+	values := [...]string{"application/json", "no-store", "nosniff"}
 	h := w.Header()
-	h["Content-Type"] = a.header[0:1:1]
-	h["Cache-Control"] = a.header[1:2:2]
-	h["X-Content-Type-Options"] = a.header[2:3:3]
+	h["Content-Type"] = values[0:1:1]
+	h["Cache-Control"] = values[1:2:2]
+	h["X-Content-Type-Options"] = values[2:3:3]
 	w.WriteHeader(status)
-	_, _ = w.Write(b) // a client that has gone is its own affair
+	_, _ = w.Write(body) // a client that has gone is its own affair
 }
 
 // appendText adds what stands between the quotes of a JSON string. Permissions and roles of a policy are plain.

@@ -51,9 +51,9 @@ type RoleDirectoryConfig struct {
 //
 // While Intercom cannot be reached (ErrUnavailable, ErrRateLimited, ErrBadResponse, or no answer within 30 seconds) a role
 // serves until MaxStale; look-ups that it serves try Intercom again in the background, at least a tenth of TTL apart (but
-// no less than a second, and no more than 10). A look-up that nothing serves asks, and fails as its request does. Any
-// other refusal, such as a dead token or a missing scope, fails the look-up at once and ends the use of the role; so does
-// ErrAdminNotFound, which is remembered for TTL.
+// no less than a second, and no more than 10). A look-up that nothing serves, or that comes more than a minute after the
+// last failure, asks first. Any other refusal, such as a dead token or a missing scope, fails the look-up at once and ends
+// the use of the role; so does ErrAdminNotFound, which is remembered for TTL.
 type RoleDirectory struct {
 	client *Client // without a guard
 	config RoleDirectoryConfig
@@ -282,7 +282,7 @@ func (d *RoleDirectory) lookup(ctx context.Context, id AdminID, fresh bool) (rol
 		if flight.forgotten {
 			continue
 		}
-		if flight.err != nil && cannotReach(flight.err) {
+		if flight.err != nil { // a stale role may serve, now that this is known
 			if e, ok := d.peek(id, fresh); ok {
 				return e, nil
 			}
