@@ -67,8 +67,9 @@ type gate interface {
 	// before decides about a call and puts a write on record; an error stops the call with nothing sent. It may
 	// change what is sent.
 	before(ctx context.Context, c *Client, in *call) error
-	// again decides once more before each attempt, without I/O. It is errStaleRole where renew must be called first.
-	again(ctx context.Context, in *call) error
+	// again decides once more before each attempt, without I/O. It is errStaleRole where renew must be called first,
+	// and a denial instead if that is out of the question.
+	again(ctx context.Context, in *call, mayRenew bool) error
 	renew(ctx context.Context, in *call) error
 	// judge returns what the caller may see of an answer.
 	judge(ctx context.Context, in *call, body []byte) ([]byte, error)

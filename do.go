@@ -388,7 +388,7 @@ func (c *Client) admit(ctx context.Context, in *call, a *answer) (observe func()
 		if c.s.gate == nil {
 			return observe, nil
 		}
-		err := c.s.gate.again(ctx, in)
+		err := c.s.gate.again(ctx, in, try < maxRenewals)
 		if err == nil {
 			return observe, nil
 		}

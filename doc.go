@@ -1,6 +1,8 @@
-// Package intercomrbac works with Intercom under access control: a typed client whose every call goes one way, so that
-// who may do what can be decided, explained and put on record at one place. That place is not filled yet: the policy, the
-// guard and the audit trail come next, and until then no call is denied.
+// Package intercomrbac works with Intercom under access control: a typed client whose every call goes one way, past one
+// place where it is decided who may do what, explained, and put on record.
+//
+// Intercom's own limits on what teammates may see and do hold in its inbox, not for API tokens: what a service lets
+// through, Intercom does. A client without a guard decides nothing and is a plain typed client.
 //
 // # Calling Intercom
 //
@@ -12,18 +14,34 @@
 // Lists have List for a page and All for a sequence that fetches pages as they are needed. Writes take a params struct;
 // where Intercom wants to know which teammate acts, the params' AdminID says so, or else the [Principal] of the context.
 //
+// # Deciding who may do what
+//
+// A [Policy] gives roles permissions, always or under a [Condition]; [StockPolicy] is one to begin with, [ParsePolicy]
+// reads one from JSON. [NewChecker] finds its mistakes and makes a [Checker], whose [Decision] says why. A [Guard], made
+// by [NewGuard] and given to a client by [WithGuard], puts the checker before every call and the record ([AuditSink])
+// around it. Who acts is the [Principal] of the context. [Authenticate] and [Checker.Require] or [Guard.Require] do the same
+// for HTTP routes. A [RoleDirectory] finds out which role a teammate holds in Intercom.
+//
+// A guarded call is decided before anything is sent, and once more before each attempt. Where a grant hangs on a
+// condition, one read comes before a write to look at the thing that it is about, and a read is judged by its answer:
+// lists and searches leave out what the principal may not see, and a hidden thing is told like one that is not there. What
+// changes between the look and the write is not seen. An answer of Intercom that repeats what is hidden in a text, such as
+// a conversation that quotes another, is not looked into.
+//
 // # Errors
 //
 // errors.Is tells the class of an error, and [Advice] what to do about it. A refusal by Intercom is an [*APIError] as well
 // (ErrUnauthorized to ErrUnavailable, with RetryAfter where one was told), and so is ErrRateLimited when the limiter sees
 // that no request can be sent in time. The rest have no answer behind them: [ErrUnavailable] when Intercom could not be
 // reached, [ErrBadResponse], [ErrNoToken], [ErrNoActingAdmin], [ErrWrongWorkspace], [ErrCursorRepeated], and
-// [ErrInvalidRequest] for what was refused before it was sent. [ErrOutcomeUnknown] comes on top of others and marks a
-// write that was sent and may have been done: look for it first.
+// [ErrInvalidRequest] for what was refused before it was sent. A guard adds [ErrDenied], as a [*DeniedError], and
+// [ErrAuditUnavailable] and [ErrAuditIncomplete] for a sink that fails. [ErrOutcomeUnknown] comes on top of others and marks
+// a write that was sent and may have been done: look for it first.
 //
 // # What holds always
 //
-// A token goes to the configured host alone: redirects are not followed, and nothing that comes from the network decides
+// Nothing is allowed that a rule does not allow: no identity, no role, no rule, or an error is a denial. No write under a
+// guard leaves the process before its intent is on record. A token goes to the configured host alone: redirects are not followed, and nothing that comes from the network decides
 // where the next request goes. No secret is in an error, a log line or a hook. No request is repeated when repeating
 // could do the thing twice. Requests wait for Intercom's 10-second rate windows instead of running into them; every wait
 // ends with the context.

@@ -254,19 +254,22 @@ func (d Decision) conditions() []*Condition {
 }
 
 // errStaleRole says that the role of a call's principal has to be asked for again.
-var errStaleRole = errors.New("intercomrbac: the role is out of date")
+var errStaleRole = errors.New("intercomrbac: the role was forgotten each time that it was asked for")
 
 // again decides once more, without I/O, before each attempt: a policy that was swapped or a role that was forgotten
 // bites at once. It is errStaleRole where renew must be called first.
-func (g *Guard) again(ctx context.Context, in *call) error {
+func (g *Guard) again(ctx context.Context, in *call, mayRenew bool) error {
 	v := in.verdict
 	if v.reported {
 		return nil
 	}
 	if g.asksForRole(&v.principal) {
 		entry, ok := g.roles.peek(v.principal.AdminID, in.op.Effect == Destructive)
-		if !ok {
+		switch {
+		case !ok && mayRenew:
 			return errStaleRole
+		case !ok:
+			return g.deny(ctx, in, Decision{Reason: ReasonRoleUnavailable, policy: g.checker.load()}, errStaleRole)
 		}
 		v.principal.Role, v.principal.Teams = entry.role, entry.teams
 	}

@@ -53,6 +53,9 @@ func run(ctx context.Context, out io.Writer) error {
 	if err := write(ctx, out, client, seen); err != nil {
 		return err
 	}
+	if err := guard(ctx, out, client, seen); err != nil {
+		return err
+	}
 	return explainErrors(ctx, out, fake, seen)
 }
 
@@ -157,6 +160,42 @@ func write(ctx context.Context, out io.Writer, client *intercomrbac.Client, f fo
 	return nil
 }
 
+// guard puts the stock policy before every call of a client.
+func guard(ctx context.Context, out io.Writer, client *intercomrbac.Client, f found) error {
+	fmt.Fprintln(out, "\nUnder a guard with the stock policy")
+	checker, err := intercomrbac.NewChecker(intercomrbac.StockPolicy())
+	if err != nil {
+		return err
+	}
+	// What is denied, intended and done goes on record; here it is printed.
+	audit := intercomrbac.SinkFunc(func(_ context.Context, e intercomrbac.AuditEvent) error {
+		fmt.Fprintf(out, "    on record: %s of %s by role %s, %s\n", e.Phase, e.Action, e.Role, e.Reason)
+		return nil
+	})
+	g, err := intercomrbac.NewGuard(intercomrbac.GuardConfig{Checker: checker, Audit: audit})
+	if err != nil {
+		return err
+	}
+	guarded, err := client.With(intercomrbac.WithGuard(g))
+	if err != nil {
+		return err
+	}
+	for _, role := range []intercomrbac.Role{intercomrbac.RoleAgent, intercomrbac.RoleAdmin} {
+		ctx := intercomrbac.WithPrincipal(ctx, intercomrbac.Principal{AdminID: f.admin.ID, Role: role})
+		fmt.Fprintf(out, "  the role %s opens conversation %s\n", role, f.conversation.ID)
+		c, err := guarded.Conversations.Open(ctx, f.conversation.ID, intercomrbac.OpenParams{})
+		switch {
+		case errors.Is(err, intercomrbac.ErrDenied):
+			fmt.Fprintf(out, "    %s\n", unprefixed(err))
+		case err != nil:
+			return err
+		default:
+			fmt.Fprintf(out, "    it is %s now: %s\n", c.State, checker.Explain(role, intercomrbac.ConversationsClose))
+		}
+	}
+	return nil
+}
+
 // explainErrors provokes one error of each class.
 func explainErrors(ctx context.Context, out io.Writer, fake *intercomtest.Server, f found) error {
 	fmt.Fprintln(out, "\nErrors, and what to do about each")
@@ -169,6 +208,25 @@ func explainErrors(ctx context.Context, out io.Writer, fake *intercomtest.Server
 	twin := fake.AddContact(intercomtest.Contact{Name: "Pat"})
 	fake.MergeContact(twin, user)
 	id, admin := f.conversation.ID, f.admin.ID
+	checker, err := intercomrbac.NewChecker(intercomrbac.StockPolicy())
+	if err != nil {
+		return err
+	}
+	guardedBy := func(audit intercomrbac.AuditSink) (*intercomrbac.Client, error) {
+		g, err := intercomrbac.NewGuard(intercomrbac.GuardConfig{Checker: checker, Audit: audit})
+		if err != nil {
+			return nil, err
+		}
+		return client.With(intercomrbac.WithGuard(g))
+	}
+	guarded, err := guardedBy(intercomrbac.NoAudit())
+	if err != nil {
+		return err
+	}
+	unrecorded, err := guardedBy(intercomrbac.SinkFunc(func(context.Context, intercomrbac.AuditEvent) error { return errors.New("disk full") }))
+	if err != nil {
+		return err
+	}
 
 	for _, c := range []struct {
 		class error
@@ -227,6 +285,16 @@ func explainErrors(ctx context.Context, out io.Writer, fake *intercomtest.Server
 		{intercomrbac.ErrNoActingAdmin, nil, func() error { _, err := client.Conversations.Close(ctx, id, intercomrbac.CloseParams{}); return err }},
 		{intercomrbac.ErrWrongWorkspace, nil, func() error {
 			_, err := client.Teams.List(intercomrbac.WithPrincipal(ctx, intercomrbac.Principal{AdminID: admin, Workspace: "another"}))
+			return err
+		}},
+		{intercomrbac.ErrDenied, nil, func() error {
+			_, err := guarded.Teams.List(intercomrbac.WithPrincipal(ctx, intercomrbac.Principal{AdminID: admin, Role: "intern"}))
+			return err
+		}},
+		{intercomrbac.ErrNoPrincipal, nil, func() error { _, err := guarded.Teams.List(ctx); return err }},
+		{intercomrbac.ErrAuditUnavailable, nil, func() error {
+			_, err := unrecorded.Contacts.Create(intercomrbac.WithPrincipal(ctx, intercomrbac.Principal{AdminID: admin, Role: "admin"}),
+				intercomrbac.CreateContactParams{Email: "pat@customer.example"})
 			return err
 		}},
 	} {

@@ -2,30 +2,21 @@ package main
 
 import (
 	"bytes"
-	"flag"
-	"os"
 	"strings"
 	"testing"
 
 	"github.com/intercomrbac/intercomrbac/intercomtest"
+	"github.com/intercomrbac/intercomrbac/internal/golden"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
-var update = flag.Bool("update", false, "write testdata/output.txt")
-
 func TestOutputIsTheSameAtEveryRun(t *testing.T) {
 	t.Setenv("INTERCOM_ACCESS_TOKEN", "")
-	const golden = "testdata/output.txt"
 	for range 2 {
 		var out bytes.Buffer
 		require.NoError(t, run(t.Context(), &out))
-		if *update {
-			require.NoError(t, os.WriteFile(golden, out.Bytes(), 0o600))
-		}
-		want, err := os.ReadFile(golden)
-		require.NoError(t, err)
-		assert.Equal(t, string(want), out.String(), "run the test with -update if the change is meant")
+		golden.Compare(t, "testdata/output.txt", out.String())
 	}
 }
 

@@ -1,0 +1,36 @@
+package golden
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// failing takes down what Compare reports.
+type failing struct {
+	testing.TB
+	errors, fatals int
+}
+
+func (f *failing) Helper()               {}
+func (f *failing) Errorf(string, ...any) { f.errors++ }
+func (f *failing) Fatalf(string, ...any) { f.fatals++ }
+
+func TestCompare(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "output.txt")
+	require.NoError(t, os.WriteFile(file, []byte("as it was"), 0o600))
+	same, other := &failing{TB: t}, &failing{TB: t}
+	Compare(same, file, "as it was")
+	assert.Zero(t, same.errors+same.fatals)
+	Compare(other, file, "as it is")
+	assert.Equal(t, []int{1, 0}, []int{other.errors, other.fatals})
+
+	*update = true
+	defer func() { *update = false }()
+	Compare(t, file, "as it is")
+	*update = false
+	Compare(t, file, "as it is")
+}
