@@ -70,6 +70,11 @@ func (c *Client) Do(ctx context.Context, op Operation, in Call, out any) error {
 func (in *call) checkBody() error {
 	siblings := slices.DeleteFunc(Operations(), func(o Operation) bool { return o.Method != in.op.Method || o.Path != in.op.Path })
 	telling := func(o Operation) bool { return o.Body != "" || o.Query != "" || o.Actor != "" }
+	if in.op.Actor == "" {
+		if err := in.checkNoActor(); err != nil {
+			return err
+		}
+	}
 	if !slices.ContainsFunc(append(siblings, in.op), telling) {
 		return nil
 	}
@@ -108,6 +113,35 @@ func (in *call) checkBody() error {
 	}
 	if members != nil {
 		in.body = members // what was checked is what is sent: no member comes twice
+	}
+	return nil
+}
+
+// checkNoActor refuses a call in the name of an admin by an operation that does not say so: nobody would check whose.
+func (in *call) checkNoActor() error {
+	says := func(name string) error {
+		return invalid(in.op, "%s says which admin acts: name it as the operation's Actor", name)
+	}
+	for name := range in.query {
+		if base, _, _ := strings.Cut(name, "["); base == "admin_id" {
+			return says(base)
+		}
+	}
+	raw, err := encode(in)
+	if err != nil || raw == nil {
+		return err
+	}
+	in.body = json.RawMessage(raw) // what was checked is what is sent
+	var members map[string]json.RawMessage
+	var from struct {
+		Type string `json:"type"`
+	}
+	_ = json.Unmarshal(raw, &members) // what is no object has no members
+	if _, ok := members["admin_id"]; ok {
+		return says("admin_id")
+	}
+	if json.Unmarshal(members["from"], &from) == nil && from.Type == "admin" {
+		return says("from.id")
 	}
 	return nil
 }

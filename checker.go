@@ -284,7 +284,7 @@ func (c *Checker) Matrix() string {
 	}
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	line := func(cells []string) { fmt.Fprintln(w, strings.Join(cells, "\t")) }
+	line := func(cells []string) { _, _ = fmt.Fprintln(w, strings.Join(cells, "\t")) }
 	header := []string{"permission"}
 	for _, r := range s.list {
 		header = append(header, string(r.name))

@@ -127,10 +127,10 @@ type floorRole struct {
 }
 
 type floorDecision struct {
-	Allowed               bool
-	Reason                uint8
-	permission, role, sub uint16
-	policy                *floorPolicy
+	Allowed          bool
+	Reason           uint8
+	permission, role uint16
+	policy           *floorPolicy
 }
 
 func newFloor(w *workload) *floorChecker {
@@ -173,10 +173,10 @@ func (c *floorChecker) check(role intercomrbac.Role, permission intercomrbac.Per
 	return floorDecision{Allowed: true, Reason: 1, permission: id, role: r.id, policy: p}, nil
 }
 
-func benchmarkWorkloads(b *testing.B, make func(b *testing.B, w *workload) func(q question) bool) {
+func benchmarkWorkloads(b *testing.B, prepare func(b *testing.B, w *workload) func(q question) bool) {
 	for _, name := range []string{"stock", "inheritance and wildcards", "1000 roles x 200 permissions"} {
 		w := workloads()[name]
-		ask := make(b, w)
+		ask := prepare(b, w)
 		for _, kind := range []string{"allow", "deny"} {
 			asked := slices.DeleteFunc(slices.Clone(w.questions), func(q question) bool { return q.allowed != (kind == "allow") })
 			for _, q := range asked {

@@ -388,11 +388,10 @@ func (c *Client) admit(ctx context.Context, in *call, a *answer) (observe func()
 		if c.s.gate == nil {
 			return observe, nil
 		}
-		err := c.s.gate.again(ctx, in, try < maxRenewals)
+		err := c.again(ctx, in, try < maxRenewals, observe)
 		if err == nil {
 			return observe, nil
 		}
-		observe() // what is not sent leaves its slot to others
 		if errors.Is(err, errStaleRole) && try < maxRenewals {
 			err = c.s.gate.renew(ctx, in)
 		}
@@ -401,6 +400,19 @@ func (c *Client) admit(ctx context.Context, in *call, a *answer) (observe func()
 			return nil, err
 		}
 	}
+}
+
+// again asks the gate. What it does not let through leaves its slot to others, even if a condition panics.
+func (c *Client) again(ctx context.Context, in *call, mayRenew bool, leave func()) error {
+	passed := false
+	defer func() {
+		if !passed {
+			leave()
+		}
+	}()
+	err := c.s.gate.again(ctx, in, mayRenew)
+	passed = err == nil
+	return err
 }
 
 // maxRenewals bounds how often one attempt asks for a role that is forgotten again each time.

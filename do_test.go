@@ -205,3 +205,63 @@ func TestPrincipalInContext(t *testing.T) {
 	assert.True(t, ok)
 	assert.Equal(t, want, got)
 }
+
+// An operation that does not say which admin acts must not act as one: nobody would check whose name it is.
+func TestDoRefusesAnActorThatTheOperationDoesNotName(t *testing.T) {
+	t.Parallel()
+	op := intercomrbac.Operation{Name: "conversations.convert", Method: "POST", Path: "/conversations/{conversation_id}/convert",
+		Permission: intercomrbac.ConversationsWrite, Resource: "conversation", ResourceArg: "conversation_id", Effect: intercomrbac.Write}
+	path := map[string]string{"conversation_id": "531"}
+	for name, in := range map[string]intercomrbac.Call{
+		"in the body":        {Path: path, Body: map[string]any{"ticket_type_id": "5", "admin_id": "7"}},
+		"as a sender":        {Path: path, Body: map[string]any{"from": map[string]any{"type": "admin", "id": "7"}}},
+		"in the query":       {Path: path, Query: url.Values{"admin_id": {"7"}}},
+		"in the query, odd":  {Path: path, Query: url.Values{"admin_id[]": {"7"}}},
+		"twice in raw JSON":  {Path: path, Body: json.RawMessage(`{"x":1,"admin_id":"7","admin_id":null}`)},
+		"of an escaped name": {Path: path, Body: json.RawMessage(`{"admin\u005fid":"7"}`)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMock(t)
+			err := m.Client.Do(t.Context(), op, in, nil)
+			require.ErrorIs(t, err, intercomrbac.ErrInvalidRequest)
+			assert.ErrorContains(t, err, "Actor")
+			assert.Empty(t, m.requests())
+		})
+	}
+	for name, body := range map[string]any{
+		"a contact as sender": map[string]any{"from": map[string]any{"type": "user", "id": "7"}}, "an array": []int{1}, "nothing": nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMock(t, json200(`{}`))
+			require.NoError(t, m.Client.Do(t.Context(), op, intercomrbac.Call{Path: path, Body: body}, nil))
+		})
+	}
+}
+
+// A word in place of an id leads to another endpoint, by Do as by the methods.
+func TestDoTakesNoWordForAnID(t *testing.T) {
+	t.Parallel()
+	for name, args := range map[string]map[string]string{
+		"conversations.get":     {"conversation_id": "last"},
+		"conversations.delete":  {"conversation_id": "deleted"},
+		"contacts.get":          {"contact_id": "search"},
+		"admins.get":            {"admin_id": "activity_logs"},
+		"teams.get":             {"team_id": "0"},
+		"conversations.add_tag": {"conversation_id": "last"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			op, ok := intercomrbac.LookupOperation(name)
+			require.True(t, ok)
+			m := newMock(t)
+			in := intercomrbac.Call{Path: args}
+			if op.Actor != "" {
+				in.Body = map[string]any{"id": "5", "admin_id": "7"}
+			}
+			require.ErrorIs(t, m.Client.Do(t.Context(), op, in, nil), intercomrbac.ErrInvalidRequest)
+			assert.Empty(t, m.requests())
+		})
+	}
+}

@@ -127,6 +127,14 @@ func (g *Guard) before(ctx context.Context, c *Client, in *call) error {
 		}
 	}
 	v.decision = d
+	switch {
+	case in.op.Actor != "" && in.actor == "": // nobody acts, and report-only let that through
+		return noActor(in.op)
+	case v.judged && v.view.list == "conversations":
+		if err := in.narrow(d, &v.principal); err != nil {
+			return err
+		}
+	}
 	return g.recordIntent(ctx, c, in)
 }
 
@@ -216,11 +224,6 @@ func (g *Guard) decideByResource(ctx context.Context, c *Client, in *call, d Dec
 			return d, nil
 		}
 		v.judged, v.view = true, view
-		if view.list == "conversations" {
-			if err := in.narrow(d, &v.principal); err != nil {
-				return d, err
-			}
-		}
 		d.Allowed = true
 		return d, nil
 	case fetch && v.resource.ID == "", in.op.ResourceArg == "" && in.op.Resource == "":
@@ -347,7 +350,7 @@ func (g *Guard) recordIntent(ctx context.Context, c *Client, in *call) error {
 	}
 	if err := g.audit.Record(ctx, g.event(in, PhaseIntent)); err != nil {
 		if !g.failOpen {
-			return fmt.Errorf("%w: %s was not sent: %w", ErrAuditUnavailable, v.action, err)
+			return &callError{v.action + ": not sent: the intent is not on record: " + printable(untitled(err), 200), []error{ErrAuditUnavailable, err}}
 		}
 		c.s.log.ErrorContext(ctx, "intercom audit failed open", "action", v.action)
 	}

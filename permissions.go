@@ -150,14 +150,14 @@ func isSegment(s string) bool {
 // isRoleName reports whether s is of the grammar of a role: as a segment, with dashes as well.
 func isRoleName(r Role) bool { return isSegment(strings.ReplaceAll(string(r), "-", "_")) }
 
-// covers reports whether a rule's permission, which may be a wildcard, covers p.
-func (pattern Permission) covers(p Permission) bool {
-	if pattern == "*" || pattern == p {
+// covers reports whether p, which may be a wildcard, covers a permission that there is.
+func (p Permission) covers(other Permission) bool {
+	if p == "*" || p == other {
 		return true
 	}
-	resource, action, _ := strings.Cut(string(pattern), ":")
-	haveResource, haveAction, _ := strings.Cut(string(p), ":")
-	return action == "*" && resource == haveResource || resource == "*" && action == haveAction
+	resource, action, _ := strings.Cut(string(p), ":")
+	otherResource, otherAction, _ := strings.Cut(string(other), ":")
+	return action == "*" && resource == otherResource || resource == "*" && action == otherAction
 }
 
 // isWildcard reports whether p is one of "*", "resource:*" and "*:action".

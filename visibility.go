@@ -119,11 +119,6 @@ func (g *Guard) look(ctx context.Context, in *call, raw []byte) (Decision, error
 // narrow adds to a list or search of conversations what the principal's conditions say, so that what is hidden is not
 // fetched at all. Where nothing can be met the call needs no answer from Intercom.
 func (in *call) narrow(d Decision, p *Principal) error {
-	if in.op.Name == opConversationsList.Name {
-		if err := in.listAsSearch(); err != nil {
-			return err
-		}
-	}
 	only, possible, known := d.asQuery(p)
 	switch {
 	case !known:
@@ -131,6 +126,10 @@ func (in *call) narrow(d Decision, p *Principal) error {
 	case !possible:
 		in.nothing = []byte(`{"type":"conversation.list","conversations":[]}`)
 		return nil
+	case in.op.Name == opConversationsList.Name:
+		if err := in.listAsSearch(); err != nil {
+			return err
+		}
 	}
 	raw, err := encode(in)
 	if err != nil {
@@ -187,7 +186,7 @@ func (d Decision) asQuery(p *Principal) (q Query, possible, known bool) {
 	if r.outcome[d.permission]&allowAlways != 0 {
 		return q, true, false
 	}
-	var any []Query
+	var alternatives []Query
 	for _, rule := range r.conditionals(d.permission) {
 		if rule.deny {
 			continue
@@ -197,16 +196,16 @@ func (d Decision) asQuery(p *Principal) (q Query, possible, known bool) {
 			return q, true, false
 		}
 		if one, ok := c.query(*p); ok {
-			any = append(any, one)
+			alternatives = append(alternatives, one)
 		}
 	}
-	switch len(any) {
+	switch len(alternatives) {
 	case 0:
 		return q, false, true
 	case 1:
-		return any[0], true, true
+		return alternatives[0], true, true
 	}
-	return Or(any...), true, true
+	return Or(alternatives...), true, true
 }
 
 // narrowed is a query as it goes over the wire, with another condition that must be met as well.
