@@ -68,9 +68,16 @@ func TestSecretsAreNotPrinted(t *testing.T) {
 	for name, c := range map[string]*intercomrbac.Client{"token": static, "source": sourced} {
 		_, err := c.Teams.List(t.Context()) // what a call leaves behind counts too
 		require.NoError(t, err)
-		copied, err := c.With()
+		directory, err := intercomrbac.NewRoleDirectory(c, intercomrbac.RoleDirectoryConfig{Map: intercomrbac.RoleMap{
+			Admins: map[intercomrbac.AdminID]intercomrbac.Role{"7": "owner"}}})
 		require.NoError(t, err)
-		for _, v := range []any{c, *c, copied, c.Admins, *c.Admins, []any{c}, map[string]any{"c": *c}, struct{ C intercomrbac.Client }{*c},
+		guard, err := intercomrbac.NewGuard(intercomrbac.GuardConfig{Checker: stockChecker(t), Audit: intercomrbac.NoAudit(), Roles: directory})
+		require.NoError(t, err)
+		copied, err := c.With(intercomrbac.WithGuard(guard))
+		require.NoError(t, err)
+		_, denied := copied.Teams.List(t.Context())
+		require.ErrorIs(t, denied, intercomrbac.ErrDenied)
+		for _, v := range []any{c, *c, copied, guard, directory, denied, c.Admins, *c.Admins, []any{c}, map[string]any{"c": *c}, struct{ C intercomrbac.Client }{*c},
 			intercomrbac.WithToken(canary), []intercomrbac.Option{intercomrbac.WithToken(canary)}} {
 			for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
 				assert.Empty(t, leaks(fmt.Sprintf(verb, v)), "%s %T %s", name, v, verb)
