@@ -300,7 +300,7 @@ func Advice(err error) string {
 	case errors.Is(err, ErrWrongWorkspace):
 		return "use the client of the principal's workspace"
 	case errors.Is(err, ErrDenied):
-		return "the policy does not allow it: Checker.Explain says which rule would; the principal's role decides"
+		return "the policy does not allow it: Explain and WhoCan of the Checker tell what it allows, and to which role"
 	case errors.Is(err, ErrNoToken):
 		return "see why the token source gives no token; nothing was sent"
 	case errors.Is(err, ErrCursorRepeated):
