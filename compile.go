@@ -19,11 +19,15 @@ const (
 )
 
 // compile makes a policy ready to decide, or tells all that is wrong with it. Without conditions any name of one is
-// taken, as comparing policies needs.
+// taken beside the stock ones, as comparing policies needs.
 func compile(p Policy, conditions []Condition) (*compiled, error) {
+	open := conditions == nil
+	if open {
+		conditions = stockConditions()
+	}
 	c := &compiler{
 		out:       &compiled{conditions: slices.Clone(conditions)},
-		open:      conditions == nil,
+		open:      open,
 		wildcards: map[Permission]*wildcard{},
 	}
 	c.permissions(p)
@@ -67,7 +71,7 @@ func (c *compiler) fail(format string, args ...any) {
 func (c *compiler) permissions(p Policy) {
 	s := c.out
 	all := maps.Clone(stockPermissions)
-	if p.Version != printable(p.Version, 128) {
+	if p.Version != strings.TrimSpace(printable(p.Version, 128)) {
 		c.fail("the version must be at most 128 printable characters, without spaces around them")
 	}
 	for _, name := range sortedKeys(p.Permissions) {
@@ -137,9 +141,9 @@ func (c *compiler) roles(p Policy) {
 		for _, parent := range rules.Inherits {
 			switch of := s.role(parent); {
 			case of == nil:
-				c.fail("role %s inherits from %.80q, which is unknown%s", r.name, string(parent), didYouMean(parent, given))
+				c.fail("role %s inherits from %.80q, which is unknown%s", word(r.name), string(parent), didYouMean(parent, given))
 			case slices.Contains(r.parents, of):
-				c.fail("role %s inherits from %s twice", r.name, parent)
+				c.fail("role %s inherits from %s twice", word(r.name), word(parent))
 			default:
 				r.parents = append(r.parents, of)
 			}
@@ -170,7 +174,7 @@ func (c *compiler) rule(r *compiledRole, rule Rule, deny bool) {
 	if !exact {
 		w, err := c.wildcard(rule.Permission)
 		if err != nil {
-			c.fail("role %s %s %w", r.name, which, err)
+			c.fail("role %s %s %w", word(r.name), which, err)
 			return
 		}
 		pattern, covers = w.pattern, w.grants
@@ -178,13 +182,13 @@ func (c *compiler) rule(r *compiledRole, rule Rule, deny bool) {
 			covers = w.all
 		}
 		if len(covers) == 0 {
-			c.fail("role %s allows %s, which covers reserved permissions alone: name those that it may have", r.name, rule.Permission)
+			c.fail("role %s allows %s, which covers reserved permissions alone: name those that it may have", word(r.name), rule.Permission)
 			return
 		}
 	}
 	if rule.When == "" {
 		if c.twice(r, pattern, deny) {
-			c.fail("role %s %s %s twice", r.name, which, rule)
+			c.fail("role %s %s %s twice", word(r.name), which, rule)
 			return
 		}
 		c.rules = append(c.rules, compactRule{pattern, when})
@@ -202,12 +206,13 @@ func (c *compiler) rule(r *compiledRole, rule Rule, deny bool) {
 		for i := range known {
 			known[i] = s.conditions[i].Name
 		}
-		c.fail("role %s %s %s when %.80q, which is no condition%s", r.name, which, rule.Permission, rule.When, didYouMean(rule.When, known))
+		c.fail("role %s %s %s when %.80q, which is no condition%s", word(r.name), which, rule.Permission, rule.When, didYouMean(rule.When, known))
 		return
 	}
+	rule.When = word(rule.When) // only to name it in errors from here on
 	compact := compactRule{pattern, when&denyBit | condition}
 	if c.given[compact] {
-		c.fail("role %s %s %s twice", r.name, which, rule)
+		c.fail("role %s %s %s twice", word(r.name), which, rule)
 		return
 	}
 	if c.given == nil {
@@ -223,7 +228,7 @@ func (c *compiler) rule(r *compiledRole, rule Rule, deny bool) {
 			if s.kinds[id] != "" {
 				about = "the kind " + s.kinds[id]
 			}
-			c.fail("role %s %s %s: %s is about resources of the kind %s, %s about %s", r.name, which, rule, rule.When, kind, s.names[id], about)
+			c.fail("role %s %s %s: %s is about resources of the kind %s, %s about %s", word(r.name), which, rule, rule.When, word(kind), s.names[id], about)
 			return
 		}
 	}
@@ -319,9 +324,9 @@ func (c *compiler) inherit() {
 			from := slices.Index(path, r)
 			circle := ""
 			for _, step := range path[from:] {
-				circle += string(step.name) + " from "
+				circle += word(step.name) + " from "
 			}
-			c.fail("roles inherit in a circle: %s%s", circle, r.name)
+			c.fail("roles inherit in a circle: %s%s", circle, word(r.name))
 			return
 		}
 		state[r.id] = underway

@@ -1,6 +1,7 @@
 package intercomrbac
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -150,6 +151,14 @@ func isSegment(s string) bool {
 // isRoleName reports whether s is of the grammar of a role: as a segment, with dashes as well.
 func isRoleName(r Role) bool { return isSegment(strings.ReplaceAll(string(r), "-", "_")) }
 
+// word returns a name for an error: as it is if it is well formed, otherwise in quotes.
+func word[T ~string](name T) string {
+	if isRoleName(Role(name)) {
+		return string(name)
+	}
+	return quoted(string(name))
+}
+
 // covers reports whether p, which may be a wildcard, covers a permission that there is.
 func (p Permission) covers(other Permission) bool {
 	if p == "*" || p == other {
@@ -190,7 +199,7 @@ func didYouMean[T ~string](word T, candidates []T) string {
 		words[i] = string(c)
 	}
 	if best := nearest(string(word), words); best != "" {
-		return `: did you mean "` + best + `"?`
+		return fmt.Sprintf(": did you mean %q?", best)
 	}
 	return ""
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -122,14 +121,27 @@ type policyReader struct {
 
 func readAll[T any](data []byte, read func(*policyReader, *T) error, out *T) error {
 	r := &policyReader{json.NewDecoder(bytes.NewReader(data)), data}
-	if !utf8.Valid(data) {
-		return r.fail(int64(invalidAt(data)), "the text is not UTF-8")
-	}
-	if err := read(r, out); err != nil {
+	r.dec.UseNumber()
+	if err := r.syntax(); err != nil {
 		return err
 	}
-	if _, err := r.dec.Token(); !errors.Is(err, io.EOF) {
-		return r.fail(r.next(), "something follows the policy")
+	return read(r, out)
+}
+
+// syntax finds what is not one value of JSON. It goes first because a decoder that gives tokens does not tell where.
+func (r *policyReader) syntax() error {
+	if !utf8.Valid(r.data) {
+		return r.fail(int64(invalidAt(r.data)), "the text is not UTF-8")
+	}
+	whole := json.NewDecoder(bytes.NewReader(r.data))
+	if err := whole.Decode(new(json.RawMessage)); err != nil {
+		if s, ok := errors.AsType[*json.SyntaxError](err); ok {
+			return r.fail(max(s.Offset-1, 0), "%s", strings.TrimPrefix(s.Error(), "json: "))
+		}
+		return r.fail(int64(len(r.data)), "the policy ends too early")
+	}
+	if rest := bytes.TrimLeft(r.data[whole.InputOffset():], " \t\r\n"); len(rest) > 0 {
+		return r.fail(int64(len(r.data)-len(rest)), "something follows the policy")
 	}
 	return nil
 }
@@ -166,10 +178,7 @@ func (r *policyReader) token(wanted json.Token, what string) (json.Token, int64,
 	at := r.next()
 	t, err := r.dec.Token()
 	if err != nil {
-		if s, ok := errors.AsType[*json.SyntaxError](err); ok {
-			return nil, at, r.fail(max(s.Offset-1, 0), "%s", strings.TrimPrefix(s.Error(), "json: "))
-		}
-		return nil, at, r.fail(int64(len(r.data)), "the policy ends too early")
+		return nil, at, r.fail(at, "%s cannot be read", what) // syntax would have found it
 	}
 	var ok bool
 	switch w := wanted.(type) {
@@ -241,15 +250,19 @@ func (r *policyReader) policy(out *Policy) error {
 		case "version":
 			return r.text("the version", &out.Version)
 		case "permissions":
-			out.Permissions = map[Permission]Declaration{}
 			return r.object("permissions", nil, func(name string) error {
+				if out.Permissions == nil {
+					out.Permissions = map[Permission]Declaration{}
+				}
 				d, err := r.declaration()
 				out.Permissions[Permission(name)] = d
 				return err
 			})
 		default:
-			out.Roles = map[Role]RoleRules{}
 			return r.object("roles", nil, func(name string) error {
+				if out.Roles == nil {
+					out.Roles = map[Role]RoleRules{}
+				}
 				rules, err := r.roleRules()
 				out.Roles[Role(name)] = rules
 				return err
