@@ -287,9 +287,24 @@ func TestDecisionsExplainThemselves(t *testing.T) {
 
 			again, err := c.Check(t.Context(), intercomrbac.Principal{AdminID: "814860", Role: tt.role, Email: "other@example.com"}, tt.permission, tt.resource)
 			require.NoError(t, err)
-			assert.True(t, d == again, "the same question has the same decision")
+			assert.Equal(t, d, again, "the same question has the same decision")
 		})
 	}
+}
+
+// Can says yes to what is allowed always, whatever the resource.
+func TestCanCountsNothingUnderACondition(t *testing.T) {
+	t.Parallel()
+	policy, conditions := family()
+	c := checkerOf(t, policy, conditions...)
+	assert.True(t, c.Can("lead", "contacts:write"))
+	assert.True(t, c.Can("lead", "conversations:reply"), "a grant under a condition beside it takes nothing")
+	assert.True(t, c.Can("head", "conversations:reply"))
+	assert.False(t, c.Can("base", "conversations:reply"), "allowed when assigned")
+	assert.False(t, c.Can("head", "contacts:write"), "allowed unless vip or old")
+	assert.False(t, c.Can("intern", "contacts:read"), "allowed unless vip")
+	assert.False(t, c.Can("lead", "invoices:refund"), "allowed when cheap")
+	assert.False(t, c.Can("head", "conversations:delete"), "denied")
 }
 
 // A decision is of the policy that took it, also when that is no longer in force.

@@ -61,6 +61,7 @@ type wildcard struct {
 	pattern uint16
 	all     []uint16 // what it covers
 	grants  []uint16 // the same without what is reserved
+	wrong   error    // why there is no such
 }
 
 func (c *compiler) fail(format string, args ...any) {
@@ -253,19 +254,26 @@ func (c *compiler) twice(r *compiledRole, pattern uint16, deny bool) bool {
 	return before == r.id
 }
 
-// wildcard resolves a wildcard, or tells what is wrong with a rule's permission.
+// wildcard resolves a wildcard, or tells what is wrong with a rule's permission; once for each, as a mistake may be in
+// the rules of a thousand roles.
 func (c *compiler) wildcard(pattern Permission) (*wildcard, error) {
-	s := c.out
-	if w := c.wildcards[pattern]; w != nil {
-		return w, nil
+	w := c.wildcards[pattern]
+	if w == nil {
+		w = c.resolve(pattern)
+		c.wildcards[pattern] = w
 	}
+	return w, w.wrong
+}
+
+func (c *compiler) resolve(pattern Permission) *wildcard {
+	s := c.out
 	switch {
 	case pattern == "*:*":
-		return nil, errors.New("*:*: write * for every permission")
+		return &wildcard{wrong: errors.New("*:*: write * for every permission")}
 	case !pattern.isWildcard():
-		return nil, fmt.Errorf("%.80q, which is an unknown permission%s", string(pattern), didYouMean(pattern, c.words()))
+		return &wildcard{wrong: fmt.Errorf("%.80q, which is an unknown permission%s", string(pattern), didYouMean(pattern, c.words()))}
 	case len(s.patterns) >= maxPatterns:
-		return nil, fmt.Errorf("%s: there are more than %d permissions and wildcards", pattern, maxPatterns)
+		return &wildcard{wrong: fmt.Errorf("%s: there are more than %d permissions and wildcards", pattern, maxPatterns)}
 	}
 	w := &wildcard{pattern: uint16(len(s.patterns))}
 	for id, name := range s.names {
@@ -277,12 +285,11 @@ func (c *compiler) wildcard(pattern Permission) (*wildcard, error) {
 		}
 	}
 	if len(w.all) == 0 {
-		return nil, fmt.Errorf("%s, which covers no permission%s", pattern, didYouMean(pattern, c.words()))
+		w.wrong = fmt.Errorf("%s, which covers no permission%s", pattern, didYouMean(pattern, c.words()))
+		return w
 	}
-	pattern = Permission(strings.Clone(string(pattern)))
-	s.patterns = append(s.patterns, pattern)
-	c.wildcards[pattern] = w
-	return w, nil
+	s.patterns = append(s.patterns, Permission(strings.Clone(string(pattern))))
+	return w
 }
 
 // words are all that a rule's permission could have meant.
