@@ -173,6 +173,9 @@ func (r *compiledRole) decide(ctx context.Context, d Decision, p *Principal, res
 		return d, undecided
 	}
 	d.Reason = ReasonConditionNotMet
+	if len(rules) == 1 {
+		d.condition = rules[0].condition + 1
+	}
 	return d, nil
 }
 
@@ -340,7 +343,7 @@ const (
 	ReasonConditionNotMet
 	// ReasonConditionUnknown: whether a condition is met cannot be told; the error says why.
 	ReasonConditionUnknown
-	// ReasonNeedsResource: it hangs on a condition, and no resource was given to decide it by.
+	// ReasonNeedsResource: it hangs on a condition, and no resource with a Kind was given to decide it by.
 	ReasonNeedsResource
 	// ReasonNoPrincipal: nobody acts.
 	ReasonNoPrincipal
@@ -420,7 +423,8 @@ func (d Decision) rule() (Role, Rule) {
 	return d.policy.rule(d.policy.list[d.role-1], d.permission, condition, !d.Allowed)
 }
 
-// Condition returns the name of the condition that decided, or could not be decided; empty where none did.
+// Condition returns the name of the condition that decided, or could not be decided, or is the only one and not met; empty
+// where there is no such.
 func (d Decision) Condition() string {
 	if d.condition == 0 {
 		return ""
@@ -680,7 +684,7 @@ func (s *compiled) grantsOf(r *compiledRole, id uint16) []Grant {
 	slices.Sort(whens)
 	slices.Sort(unless)
 	for _, when := range whens {
-		out = append(out, Grant{Role: r.name, Permission: s.names[id], When: when, Unless: unless})
+		out = append(out, Grant{Role: r.name, Permission: s.names[id], When: when, Unless: slices.Clone(unless)})
 	}
 	return out
 }

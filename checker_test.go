@@ -3,20 +3,16 @@ package intercomrbac_test
 import (
 	"context"
 	"encoding/json"
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/intercomrbac/intercomrbac"
+	"github.com/intercomrbac/intercomrbac/internal/golden"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
-
-var update = flag.Bool("update", false, "write the golden files in testdata")
 
 // as is the question of an admin with a role, without a resource. Its decision must come without an error.
 func as(tb testing.TB, c *intercomrbac.Checker, role intercomrbac.Role, permission intercomrbac.Permission) intercomrbac.Decision {
@@ -53,14 +49,7 @@ func TestStockTable(t *testing.T) {
 //	go test -run TestStockMatrix -update .
 func TestStockMatrix(t *testing.T) {
 	t.Parallel()
-	golden := filepath.Join("testdata", "stock_matrix.txt")
-	got := checkerOf(t, intercomrbac.StockPolicy()).Matrix()
-	if *update {
-		require.NoError(t, os.WriteFile(golden, []byte(got), 0o644))
-	}
-	want, err := os.ReadFile(golden)
-	require.NoError(t, err)
-	assert.Equal(t, string(want), got)
+	golden.Compare(t, "testdata/stock_matrix.txt", checkerOf(t, intercomrbac.StockPolicy()).Matrix())
 }
 
 // What a call needs is in the catalogue, or nobody could ever make it.
@@ -461,7 +450,7 @@ func TestVersionOfContent(t *testing.T) {
 func TestReasons(t *testing.T) {
 	t.Parallel()
 	codes := []string{"none", "allowed", "not_granted", "denied_by_rule", "unknown_role", "unknown_permission", "condition_not_met", "condition_unknown",
-		"needs_resource", "no_principal", "wrong_workspace"}
+		"needs_resource", "no_principal", "wrong_workspace", "role_unavailable"}
 	for i, code := range codes {
 		r := intercomrbac.Reason(i)
 		assert.Equal(t, code, r.String())
@@ -477,7 +466,7 @@ func TestReasons(t *testing.T) {
 	}
 	assert.Equal(t, intercomrbac.ReasonAllowed, r)
 
-	// A guard decides for itself in one case.
+	// Some a guard gives by itself.
 	d := intercomrbac.Decision{Reason: intercomrbac.ReasonWrongWorkspace}
 	assert.Equal(t, []any{false, intercomrbac.Rule{}, "denied: nothing was decided"}, []any{d.Allowed, d.Rule(), d.String()})
 }

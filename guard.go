@@ -336,7 +336,7 @@ func (g *Guard) refuse(ctx context.Context, in *call, d Decision, cause error, l
 // told is a decision as the caller may know it: of what is decided by a thing's own state it does not tell whether there
 // is such a thing.
 func (d Decision) told() Decision {
-	if d.Reason == ReasonDeniedByRule && d.condition != 0 {
+	if d.Reason == ReasonConditionNotMet || d.Reason == ReasonDeniedByRule && d.condition != 0 {
 		d.Reason, d.condition = ReasonConditionNotMet, 0
 	}
 	return d

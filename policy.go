@@ -125,7 +125,12 @@ func readAll[T any](data []byte, read func(*policyReader, *T) error, out *T) err
 	if err := r.syntax(); err != nil {
 		return err
 	}
-	return read(r, out)
+	whole := new(T)
+	if err := read(r, whole); err != nil {
+		return err
+	}
+	*out = *whole
+	return nil
 }
 
 // syntax finds what is not one value of JSON. It goes first because a decoder that gives tokens does not tell where.
@@ -364,11 +369,17 @@ type RoleChange struct {
 }
 
 // Diff lists what each role gains and loses when other takes the place of p, ordered by role; roles that keep what they
-// have are left out. It is an error if either policy has a mistake that [NewChecker] would report, unknown conditions
-// excepted.
+// have are left out. It is an error if either policy has a mistake that [NewChecker] would report; conditions of the
+// service's own are taken as they come.
 func (p Policy) Diff(other Policy) ([]RoleChange, error) {
 	from, errFrom := compile(p, nil)
 	to, errTo := compile(other, nil)
+	if errFrom != nil {
+		errFrom = fmt.Errorf("in the policy itself: %w", errFrom)
+	}
+	if errTo != nil {
+		errTo = fmt.Errorf("in the other policy: %w", errTo)
+	}
 	if err := errors.Join(errFrom, errTo); err != nil {
 		return nil, fmt.Errorf("intercomrbac: Diff: %w", err)
 	}
