@@ -1,0 +1,442 @@
+package intercomrbac_test
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"testing"
+
+	"github.com/intercomrbac/intercomrbac"
+	"github.com/intercomrbac/intercomrbac/intercomtest"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// caller calls one operation by its method, and says what Do is called with for the same.
+type caller struct {
+	method func(ctx context.Context, c *intercomrbac.Client, d *desk) (any, error)
+	call   func(d *desk) intercomrbac.Call
+}
+
+// conversation is the one that all callers are about; the agent is assigned to it.
+func (d *desk) conversation() intercomrbac.ConversationID { return d.Conversations[1] }
+
+func (d *desk) pathOfConversation() map[string]string {
+	return map[string]string{"conversation_id": string(d.conversation())}
+}
+
+// acting is the body of a call to manageConversation or replyConversation.
+func (d *desk) acting(members map[string]any) map[string]any {
+	members["admin_id"] = string(d.Agent)
+	return members
+}
+
+// aboutConversation is a caller of an operation about one conversation.
+func aboutConversation(method func(context.Context, *intercomrbac.Client, *desk) (any, error), body map[string]any) caller {
+	return caller{method, func(d *desk) intercomrbac.Call {
+		c := intercomrbac.Call{Path: d.pathOfConversation()}
+		if body != nil {
+			members := map[string]any{}
+			for name, value := range body {
+				members[name] = value
+			}
+			c.Body = d.acting(members)
+		}
+		return c
+	}}
+}
+
+// callers has one entry for each operation of the table.
+var callers = map[string]caller{
+	"admins.away_reasons": {
+		func(ctx context.Context, c *intercomrbac.Client, _ *desk) (any, error) {
+			return c.Admins.AwayReasons(ctx)
+		},
+		func(*desk) intercomrbac.Call { return intercomrbac.Call{} },
+	},
+	"admins.get": {
+		func(ctx context.Context, c *intercomrbac.Client, d *desk) (any, error) {
+			return c.Admins.Get(ctx, d.Manager)
+		},
+		func(d *desk) intercomrbac.Call {
+			return intercomrbac.Call{Path: map[string]string{"admin_id": string(d.Manager)}}
+		},
+	},
+	"admins.list": {
+		func(ctx context.Context, c *intercomrbac.Client, _ *desk) (any, error) { return c.Admins.List(ctx) },
+		func(*desk) intercomrbac.Call { return intercomrbac.Call{} },
+	},
+	"admins.me": {
+		func(ctx context.Context, c *intercomrbac.Client, _ *desk) (any, error) { return c.Admins.Me(ctx) },
+		func(*desk) intercomrbac.Call { return intercomrbac.Call{} },
+	},
+	"admins.set_away": {
+		func(ctx context.Context, c *intercomrbac.Client, d *desk) (any, error) {
+			return c.Admins.SetAway(ctx, d.Manager, intercomrbac.SetAwayParams{Away: true})
+		},
+		func(d *desk) intercomrbac.Call {
+			return intercomrbac.Call{Path: map[string]string{"admin_id": string(d.Manager)},
+				Body: map[string]bool{"away_mode_enabled": true, "away_mode_reassign": false}}
+		},
+	},
+	"contacts.create": {
+		func(ctx context.Context, c *intercomrbac.Client, _ *desk) (any, error) {
+			return c.Contacts.Create(ctx, intercomrbac.CreateContactParams{ExternalID: "customer-9"})
+		},
+		func(*desk) intercomrbac.Call {
+			return intercomrbac.Call{Body: map[string]string{"external_id": "customer-10"}}
+		},
+	},
+	"contacts.delete": {
+		func(ctx context.Context, c *intercomrbac.Client, d *desk) (any, error) {
+			return nil, c.Contacts.Delete(ctx, d.Contacts[3])
+		},
+		func(d *desk) intercomrbac.Call {
+			return intercomrbac.Call{Path: map[string]string{"contact_id": string(d.Contacts[4])}}
+		},
+	},
+	"contacts.get": {
+		func(ctx context.Context, c *intercomrbac.Client, d *desk) (any, error) {
+			return c.Contacts.Get(ctx, d.Contacts[0])
+		},
+		func(d *desk) intercomrbac.Call {
+			return intercomrbac.Call{Path: map[string]string{"contact_id": string(d.Contacts[0])}}
+		},
+	},
+	"contacts.get_by_external_id": {
+		func(ctx context.Context, c *intercomrbac.Client, _ *desk) (any, error) {
+			return c.Contacts.GetByExternalID(ctx, "customer-1")
+		},
+		func(*desk) intercomrbac.Call {
+			return intercomrbac.Call{Path: map[string]string{"external_id": "customer-1"}}
+		},
+	},
+	"conversations.add_tag": aboutConversation(func(ctx context.Context, c *intercomrbac.Client, d *desk) (any, error) {
+		return c.Conversations.AddTag(ctx, d.conversation(), intercomrbac.TagParams{TagID: d.Bug})
+	}, map[string]any{"id": "7522909"}),
+	"conversations.assign": aboutConversation(func(ctx context.Context, c *intercomrbac.Client, d *desk) (any, error) {
+		return c.Conversations.Assign(ctx, d.conversation(), intercomrbac.AssignParams{To: intercomrbac.ToTeam(d.Sales)})
+	}, map[string]any{"message_type": "assignment", "type": "team", "assignee_id": "814867"}),
+	"conversations.close": aboutConversation(func(ctx context.Context, c *intercomrbac.Client, d *desk) (any, error) {
+		return c.Conversations.Close(ctx, d.conversation(), intercomrbac.CloseParams{})
+	}, map[string]any{"message_type": "close", "type": "admin"}),
+	"conversations.create": {
+		func(ctx context.Context, c *intercomrbac.Client, d *desk) (any, error) {
+			return c.Conversations.Create(ctx, intercomrbac.CreateConversationParams{From: d.Contacts[0], Body: "Hello"})
+		},
+		func(d *desk) intercomrbac.Call {
+			return intercomrbac.Call{Body: map[string]any{"from": map[string]string{"type": "user", "id": string(d.Contacts[0])}, "body": "Hello"}}
+		},
+	},
+	"conversations.delete": aboutConversation(func(ctx context.Context, c *intercomrbac.Client, d *desk) (any, error) {
+		return nil, c.Conversations.Delete(ctx, d.conversation())
+	}, nil),
+	"conversations.delete_with_metrics": {
+		func(ctx context.Context, c *intercomrbac.Client, d *desk) (any, error) {
+			return nil, c.Conversations.DeleteWithMetrics(ctx, d.conversation())
+		},
+		func(d *desk) intercomrbac.Call {
+			return intercomrbac.Call{Path: d.pathOfConversation(), Query: url.Values{"retain_metrics": {"false"}}}
+		},
+	},
+	"conversations.get": aboutConversation(func(ctx context.Context, c *intercomrbac.Client, d *desk) (any, error) {
+		return c.Conversations.Get(ctx, d.conversation())
+	}, nil),
+	"conversations.list": {
+		func(ctx context.Context, c *intercomrbac.Client, _ *desk) (any, error) {
+			p, err := c.Conversations.List(ctx, intercomrbac.ListParams{})
+			return itemsOf(p), err
+		},
+		func(*desk) intercomrbac.Call { return intercomrbac.Call{} },
+	},
+	"conversations.note": aboutConversation(func(ctx context.Context, c *intercomrbac.Client, d *desk) (any, error) {
+		return c.Conversations.Note(ctx, d.conversation(), intercomrbac.NoteParams{Body: "Hello"})
+	}, map[string]any{"type": "admin", "message_type": "note", "body": "Hello"}),
+	"conversations.open": aboutConversation(func(ctx context.Context, c *intercomrbac.Client, d *desk) (any, error) {
+		return c.Conversations.Open(ctx, d.conversation(), intercomrbac.OpenParams{})
+	}, map[string]any{"message_type": "open"}),
+	"conversations.remove_tag": {
+		func(ctx context.Context, c *intercomrbac.Client, d *desk) (any, error) {
+			return c.Conversations.RemoveTag(ctx, d.conversation(), intercomrbac.TagParams{TagID: d.VIP})
+		},
+		func(d *desk) intercomrbac.Call {
+			return intercomrbac.Call{Path: map[string]string{"conversation_id": string(d.conversation()), "tag_id": string(d.VIP)},
+				Body: d.acting(map[string]any{})}
+		},
+	},
+	"conversations.reply": aboutConversation(func(ctx context.Context, c *intercomrbac.Client, d *desk) (any, error) {
+		return c.Conversations.Reply(ctx, d.conversation(), intercomrbac.ReplyParams{Body: "Hello"})
+	}, map[string]any{"type": "admin", "message_type": "comment", "body": "Hello"}),
+	"conversations.search": {
+		func(ctx context.Context, c *intercomrbac.Client, _ *desk) (any, error) {
+			p, err := c.Conversations.Search(ctx, intercomrbac.SearchParams{Query: intercomrbac.Where(intercomrbac.FieldState, intercomrbac.Equals, "open")})
+			return itemsOf(p), err
+		},
+		func(*desk) intercomrbac.Call {
+			return intercomrbac.Call{Body: map[string]any{"query": map[string]string{"field": "state", "operator": "=", "value": "open"}}}
+		},
+	},
+	"conversations.snooze": {
+		func(ctx context.Context, c *intercomrbac.Client, d *desk) (any, error) {
+			return c.Conversations.Snooze(ctx, d.conversation(), intercomrbac.SnoozeParams{Until: soon()})
+		},
+		func(d *desk) intercomrbac.Call {
+			return intercomrbac.Call{Path: d.pathOfConversation(), Body: d.acting(map[string]any{"message_type": "snoozed", "snoozed_until": soon().Unix()})}
+		},
+	},
+	"conversations.unassign": aboutConversation(func(ctx context.Context, c *intercomrbac.Client, d *desk) (any, error) {
+		return c.Conversations.Unassign(ctx, d.conversation(), intercomrbac.UnassignParams{})
+	}, map[string]any{"message_type": "assignment", "type": "admin", "assignee_id": "0"}),
+	"conversations.update": {
+		func(ctx context.Context, c *intercomrbac.Client, d *desk) (any, error) {
+			return c.Conversations.Update(ctx, d.conversation(), intercomrbac.UpdateConversationParams{Read: new(true)})
+		},
+		func(d *desk) intercomrbac.Call {
+			return intercomrbac.Call{Path: d.pathOfConversation(), Body: map[string]bool{"read": true}}
+		},
+	},
+	"events.create": {
+		func(ctx context.Context, c *intercomrbac.Client, d *desk) (any, error) {
+			return nil, c.DataEvents.Create(ctx, intercomrbac.CreateEventParams{Name: "paid-invoice", ContactID: d.Contacts[0]})
+		},
+		func(d *desk) intercomrbac.Call {
+			return intercomrbac.Call{Body: map[string]any{"event_name": "paid-invoice", "id": string(d.Contacts[0]), "created_at": soon().Unix()}}
+		},
+	},
+	"events.list": {
+		func(ctx context.Context, c *intercomrbac.Client, d *desk) (any, error) {
+			p, err := c.DataEvents.List(ctx, intercomrbac.ListEventsParams{ContactID: d.Contacts[0]})
+			return itemsOf(p), err
+		},
+		func(d *desk) intercomrbac.Call {
+			return intercomrbac.Call{Query: url.Values{"type": {"user"}, "intercom_user_id": {string(d.Contacts[0])}}}
+		},
+	},
+	"teams.get": {
+		func(ctx context.Context, c *intercomrbac.Client, d *desk) (any, error) {
+			return c.Teams.Get(ctx, d.Billing)
+		},
+		func(d *desk) intercomrbac.Call {
+			return intercomrbac.Call{Path: map[string]string{"team_id": string(d.Billing)}}
+		},
+	},
+	"teams.list": {
+		func(ctx context.Context, c *intercomrbac.Client, _ *desk) (any, error) { return c.Teams.List(ctx) },
+		func(*desk) intercomrbac.Call { return intercomrbac.Call{} },
+	},
+}
+
+// itemsOf returns the items of a page, and nil where there is no page.
+func itemsOf[T any](p *intercomrbac.Page[T]) []T {
+	if p == nil {
+		return nil
+	}
+	return p.Items
+}
+
+// forEveryOperation runs a test for each operation, once by its method and once through Do. Do's out is a map.
+func forEveryOperation(t *testing.T, test func(t *testing.T, op intercomrbac.Operation, do func(context.Context, *desk) (any, error))) {
+	t.Helper()
+	for _, op := range intercomrbac.Operations() {
+		c, ok := callers[op.Name]
+		if !ok {
+			t.Errorf("operation %s has no entry in callers", op.Name)
+			continue
+		}
+		t.Run(op.Name, func(t *testing.T) {
+			t.Parallel()
+			test(t, op, func(ctx context.Context, d *desk) (any, error) { return c.method(ctx, d.client, d) })
+		})
+		t.Run("Do/"+op.Name, func(t *testing.T) {
+			t.Parallel()
+			test(t, op, func(ctx context.Context, d *desk) (any, error) {
+				var out map[string]any
+				err := d.client.Do(ctx, op, c.call(d), &out)
+				return out, err
+			})
+		})
+	}
+	assert.Len(t, callers, len(intercomrbac.Operations()), "an entry in callers is for no operation")
+}
+
+// The table is checked against the stock policy: an operation whose permission no policy could grant would be dead under
+// a guard.
+func TestGuardKnowsThePermissionOfEveryOperation(t *testing.T) {
+	t.Parallel()
+	c, err := intercomrbac.NewChecker(intercomrbac.StockPolicy())
+	require.NoError(t, err)
+	for _, op := range intercomrbac.Operations() {
+		assert.True(t, c.Can(intercomrbac.RoleOwner, op.Permission), "%s needs %q, which the owner of the stock policy does not have", op.Name, op.Permission)
+	}
+}
+
+func TestGuardLetsEveryOperationThrough(t *testing.T) {
+	t.Parallel()
+	forEveryOperation(t, func(t *testing.T, op intercomrbac.Operation, do func(context.Context, *desk) (any, error)) {
+		d := newDesk(t, deskConfig{policy: intercomrbac.StockPolicy()})
+		d.srv.UpdateConversation(d.conversation(), func(c *intercomtest.Conversation) { c.TagIDs = append(c.TagIDs, d.VIP) })
+		_, err := do(d.as(t, intercomrbac.RoleOwner), d)
+		require.NoError(t, err)
+		assert.Equal(t, []string{op.Name}, d.sent())
+		if op.Effect == intercomrbac.Read {
+			assert.Empty(t, d.trail.take())
+			return
+		}
+		assert.Equal(t, []string{"intent", "succeeded"}, d.trail.phases())
+	})
+}
+
+func TestGuardDeniesEveryOperationUnsent(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		rules  intercomrbac.RoleRules
+		role   intercomrbac.Role
+		nobody bool
+		reason intercomrbac.Reason
+	}{
+		"not granted":    {role: tester, reason: intercomrbac.ReasonNotGranted},
+		"denied by rule": {intercomrbac.RoleRules{Allow: intercomrbac.Rules("*"), Deny: intercomrbac.Rules("*")}, tester, false, intercomrbac.ReasonDeniedByRule},
+		"unknown role":   {intercomrbac.RoleRules{Allow: intercomrbac.Rules("*")}, "testers", false, intercomrbac.ReasonUnknownRole},
+		"no role":        {intercomrbac.RoleRules{Allow: intercomrbac.Rules("*")}, "", false, intercomrbac.ReasonUnknownRole},
+		"no principal":   {intercomrbac.RoleRules{Allow: intercomrbac.Rules("*")}, tester, true, intercomrbac.ReasonNoPrincipal},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			forEveryOperation(t, func(t *testing.T, op intercomrbac.Operation, do func(context.Context, *desk) (any, error)) {
+				d := newDesk(t, deskConfig{policy: intercomrbac.Policy{Roles: map[intercomrbac.Role]intercomrbac.RoleRules{tester: tt.rules}}})
+				ctx := d.as(t, tt.role)
+				if tt.nobody {
+					ctx = t.Context()
+				}
+				got, err := do(ctx, d)
+				e := requireDenied(t, err, tt.reason)
+				assert.Equal(t, []any{op.Name, op.Permission}, []any{e.Action, e.Permission})
+				assert.Equal(t, tt.nobody, errors.Is(err, intercomrbac.ErrNoPrincipal))
+				assert.Empty(t, got)
+				assert.Empty(t, d.sent(), "something was sent")
+				assert.Equal(t, []string{"denial"}, d.trail.phases())
+			})
+		})
+	}
+}
+
+// readForDenial tells of each operation which one request is sent where its permission hangs on a condition that is not
+// met: a write about something that Intercom can be asked for looks at that; a Get is the look itself; a list is sent
+// and comes back empty; and nothing is sent about what is not there yet, or is of another kind than the condition.
+var readForDenial = map[string]string{
+	"admins.away_reasons":               "",
+	"admins.get":                        "admins.get",
+	"admins.list":                       "admins.list",
+	"admins.me":                         "admins.me",
+	"admins.set_away":                   "admins.get",
+	"contacts.create":                   "",
+	"contacts.delete":                   "contacts.get",
+	"contacts.get":                      "contacts.get",
+	"contacts.get_by_external_id":       "contacts.get_by_external_id",
+	"conversations.add_tag":             "conversations.get",
+	"conversations.assign":              "conversations.get",
+	"conversations.close":               "conversations.get",
+	"conversations.create":              "",
+	"conversations.delete":              "conversations.get",
+	"conversations.delete_with_metrics": "conversations.get",
+	"conversations.get":                 "conversations.get",
+	"conversations.list":                "conversations.list",
+	"conversations.note":                "conversations.get",
+	"conversations.open":                "conversations.get",
+	"conversations.remove_tag":          "conversations.get",
+	"conversations.reply":               "conversations.get",
+	"conversations.search":              "conversations.search",
+	"conversations.snooze":              "conversations.get",
+	"conversations.unassign":            "conversations.get",
+	"conversations.update":              "conversations.get",
+	"events.create":                     "",
+	"events.list":                       "events.list",
+	"teams.get":                         "teams.get",
+	"teams.list":                        "teams.list",
+}
+
+// kindOf is the kind of resource that the permission of an operation is about.
+func kindOf(op intercomrbac.Operation) string {
+	if op.Resource == "away_reason" {
+		return "admin"
+	}
+	return op.Resource
+}
+
+func TestGuardReadsOnceForAConditionalDenial(t *testing.T) {
+	t.Parallel()
+	forEveryOperation(t, func(t *testing.T, op intercomrbac.Operation, do func(context.Context, *desk) (any, error)) {
+		read, ok := readForDenial[op.Name]
+		require.True(t, ok, "%s has no entry in readForDenial", op.Name)
+		d := newDesk(t, deskConfig{
+			policy:     granting(intercomrbac.Rule{Permission: op.Permission, When: "never"}),
+			conditions: []intercomrbac.Condition{never(kindOf(op))},
+		})
+		got, err := do(d.as(t, tester), d)
+		sent := d.sent()
+		if read == "" {
+			requireDenied(t, err, intercomrbac.ReasonNeedsResource)
+			assert.Empty(t, sent)
+			assert.Equal(t, []string{"denial"}, d.trail.phases())
+			return
+		}
+		assert.Equal(t, []string{read}, sent)
+		if read == op.Name && op.ResourceArg == "" && op.Name != "admins.me" { // a list
+			require.NoError(t, err)
+			assert.Empty(t, listed(got))
+			assert.Empty(t, d.trail.take())
+			return
+		}
+		requireDenied(t, err, intercomrbac.ReasonConditionNotMet)
+		assert.Empty(t, got)
+		assert.Equal(t, []string{"denial"}, d.trail.phases())
+	})
+}
+
+// listed returns the items of a list, also of one that Do has decoded into a map.
+func listed(v any) any {
+	m, ok := v.(map[string]any)
+	if !ok {
+		return v
+	}
+	for _, name := range []string{"admins", "teams", "conversations", "events"} {
+		if items, ok := m[name]; ok {
+			return items
+		}
+	}
+	return m
+}
+
+// What the condition is met for goes through, and the write is sent after its one read.
+func TestGuardSendsWhatAConditionAllows(t *testing.T) {
+	t.Parallel()
+	forEveryOperation(t, func(t *testing.T, op intercomrbac.Operation, do func(context.Context, *desk) (any, error)) {
+		var seen []intercomrbac.Resource
+		d := newDesk(t, deskConfig{
+			policy: granting(intercomrbac.Rule{Permission: op.Permission, When: "there"}),
+			conditions: []intercomrbac.Condition{conditionNamed("there", kindOf(op), func(_ intercomrbac.Principal, r intercomrbac.Resource) (bool, error) {
+				seen = append(seen, r)
+				return r.Value != nil, nil
+			})},
+		})
+		d.srv.UpdateConversation(d.conversation(), func(c *intercomtest.Conversation) { c.TagIDs = append(c.TagIDs, d.VIP) })
+		_, err := do(d.as(t, tester), d)
+		read := readForDenial[op.Name]
+		if read == "" {
+			requireDenied(t, err, intercomrbac.ReasonNeedsResource)
+			return
+		}
+		require.NoError(t, err)
+		want := []string{op.Name}
+		if read != op.Name {
+			want = []string{read, op.Name}
+		}
+		assert.Equal(t, want, d.sent())
+		require.NotEmpty(t, seen)
+		for _, r := range seen {
+			assert.Equal(t, op.Resource, r.Kind)
+			assert.NotEmpty(t, r.ID)
+		}
+	})
+}
