@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/intercomrbac/intercomrbac/internal/apipath"
 )
 
 // Ids are unique within one workspace only. They decode from a JSON string, number or null, because Intercom sends
@@ -130,8 +132,16 @@ func (id ContactID) check(op Operation) error {
 	return nil
 }
 
-// isName reports whether s holds letters, underscores and dashes alone, as the words of the API's paths do.
+// isName reports whether s leads where a word of the API's paths does: it holds letters, underscores and dashes alone, but
+// for what a careless server passes over, such as a slash or a format behind it.
 func isName(s string) bool {
+	if isDigits(s) {
+		return false // as nearly all are
+	}
+	s = strings.TrimPrefix(apipath.Clean(s), "/")
+	if end := strings.IndexAny(s, ".;"); end >= 0 {
+		s = s[:end]
+	}
 	for _, c := range s {
 		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && c != '_' && c != '-' {
 			return false
