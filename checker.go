@@ -391,9 +391,9 @@ type Decision struct {
 	policy     *compiled
 }
 
-// Permission returns the permission that was asked for; empty if the policy has none of that name.
+// Permission returns the permission that was asked for; empty if the policy has none of that name, or was not asked.
 func (d Decision) Permission() Permission {
-	if d.policy == nil || d.Reason == ReasonUnknownPermission || d.Reason == ReasonNoPrincipal {
+	if d.policy == nil || d.Reason == ReasonUnknownPermission || d.Reason == ReasonNoPrincipal || d.Reason == ReasonWrongWorkspace {
 		return ""
 	}
 	return d.policy.names[d.permission]
@@ -471,7 +471,10 @@ func (d Decision) String() string {
 	case ReasonConditionNotMet:
 		text += fmt.Sprintf("%s has %s under a condition that is not met", role, d.Permission())
 	case ReasonConditionUnknown:
-		text += fmt.Sprintf("whether %s has %s cannot be told: condition %s is undecided", role, d.Permission(), d.Condition())
+		text += fmt.Sprintf("whether %s has %s cannot be told", role, d.Permission())
+		if condition := d.Condition(); condition != "" {
+			text += ": condition " + condition + " is undecided"
+		}
 	case ReasonNeedsResource:
 		text += fmt.Sprintf("%s has %s under a condition, and there is no resource to decide it by", role, d.Permission())
 	case ReasonNoPrincipal:

@@ -150,7 +150,17 @@ func (g *Guard) renew(ctx context.Context, in *call) error {
 		return nil
 	}
 	v.principal.Role, v.principal.Teams = "", nil
-	return g.deny(ctx, in, Decision{Reason: roleReason(err), policy: g.checker.load()}, err)
+	return g.deny(ctx, in, g.because(ctx, &v.principal, v.op.Permission, roleReason(err)), err)
+}
+
+// because is a denial for a reason that a checker does not see.
+func (g *Guard) because(ctx context.Context, p *Principal, permission Permission, reason Reason) Decision {
+	d, _ := g.checker.Check(ctx, *p, permission, Resource{})
+	d.Allowed, d.condition = false, 0
+	if d.Reason != ReasonUnknownPermission && d.Reason != ReasonNoPrincipal {
+		d.Reason = reason
+	}
+	return d
 }
 
 func roleReason(err error) Reason {
@@ -272,7 +282,7 @@ func (g *Guard) again(ctx context.Context, in *call, mayRenew bool) error {
 		case !ok && mayRenew:
 			return errStaleRole
 		case !ok:
-			return g.deny(ctx, in, Decision{Reason: ReasonRoleUnavailable, policy: g.checker.load()}, errStaleRole)
+			return g.deny(ctx, in, g.because(ctx, &v.principal, v.op.Permission, ReasonRoleUnavailable), errStaleRole)
 		}
 		v.principal.Role, v.principal.Teams = entry.role, entry.teams
 	}
@@ -364,9 +374,7 @@ func (g *Guard) after(ctx context.Context, c *Client, in *call, err error) error
 	if v.judged && v.view.list == "" && errors.Is(err, ErrNotFound) {
 		// What is not there and what is hidden look the same.
 		v.missing = true
-		d, _ := g.checker.Check(ctx, v.principal, v.op.Permission, Resource{})
-		d.Reason = ReasonConditionNotMet
-		if denied := g.deny(ctx, in, d, nil); denied != nil {
+		if denied := g.deny(ctx, in, g.because(ctx, &v.principal, v.op.Permission, ReasonConditionNotMet), nil); denied != nil {
 			err = denied
 		}
 	}

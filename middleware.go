@@ -125,7 +125,7 @@ func (q *requirement) check(r *http.Request, p *Principal, resource *Resource) (
 		entry, err := g.roles.lookup(ctx, p.AdminID, destructive[q.permission])
 		if err != nil {
 			p.Role, p.Teams = "", nil
-			return Decision{Reason: roleReason(err), policy: q.checker.load()}, err
+			return g.because(ctx, p, q.permission, roleReason(err)), err
 		}
 		p.Role, p.Teams = entry.role, entry.teams
 	}

@@ -71,11 +71,11 @@ func (g *Guard) judge(ctx context.Context, in *call, body []byte) ([]byte, error
 	}
 	var envelope map[string]json.RawMessage
 	if err := json.Unmarshal(body, &envelope); err != nil {
-		return nil, g.deny(ctx, in, Decision{Reason: ReasonConditionUnknown, policy: v.decision.policy}, errUnjudged)
+		return nil, g.deny(ctx, in, g.because(ctx, &v.principal, v.op.Permission, ReasonConditionUnknown), errUnjudged)
 	}
 	var items []json.RawMessage
 	if err := json.Unmarshal(envelope[v.view.list], &items); err != nil {
-		return nil, g.deny(ctx, in, Decision{Reason: ReasonConditionUnknown, policy: v.decision.policy}, errUnjudged)
+		return nil, g.deny(ctx, in, g.because(ctx, &v.principal, v.op.Permission, ReasonConditionUnknown), errUnjudged)
 	}
 	kept := make([]json.RawMessage, 0, len(items))
 	for _, item := range items {
@@ -103,14 +103,14 @@ func (g *Guard) judge(ctx context.Context, in *call, body []byte) ([]byte, error
 	return json.Marshal(out)
 }
 
-var errUnjudged = errors.New("intercomrbac: the answer cannot be judged: it is not what Intercom's API sends")
+var errUnjudged = class("the answer cannot be judged: it is not what Intercom's API sends", ErrBadResponse)
 
 // look decides about one thing that Intercom returned.
 func (g *Guard) look(ctx context.Context, in *call, raw []byte) (Decision, error) {
 	v := in.verdict
 	id, value, err := v.view.read(raw)
 	if err != nil {
-		return Decision{Reason: ReasonConditionUnknown, policy: v.decision.policy}, errUnjudged
+		return g.because(ctx, &v.principal, v.op.Permission, ReasonConditionUnknown), errUnjudged
 	}
 	return g.checker.Check(ctx, v.principal, v.op.Permission,
 		Resource{Kind: v.op.Resource, ID: id, Value: value, Workspace: v.resource.Workspace})
