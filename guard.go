@@ -99,6 +99,7 @@ type verdict struct {
 	decision  Decision
 	view      view // how the answer is judged, if it is
 	judged    bool
+	looked    bool // at the resource, as far as its kind can be fetched
 	intent    bool // it is on record
 	reported  bool // a denial was recorded and let through
 	missing   bool // the resource is not there, which only the record may tell
@@ -177,9 +178,9 @@ func (g *Guard) asksForRole(p *Principal) bool {
 // decide is the part of a decision that takes no I/O: for the operation, and for whose name it is done in.
 func (g *Guard) decide(ctx context.Context, in *call) (Decision, error) {
 	v := in.verdict
-	// A resource that was not fetched decides nothing: what needs it is to be told from what does not.
+	// A resource that was not looked at decides nothing: what needs it is to be told from what does not.
 	resource := v.resource
-	if resource.Value == nil {
+	if !v.looked {
 		resource = Resource{}
 	}
 	d, err := g.checker.Check(ctx, v.principal, in.op.Permission, resource)
@@ -249,7 +250,7 @@ func (g *Guard) decideByResource(ctx context.Context, c *Client, in *call, d Dec
 			d.Reason = ReasonConditionUnknown
 			return d, fmt.Errorf("intercomrbac: the %s cannot be looked at: %w", in.op.Resource, err)
 		}
-		v.resource.Value = value
+		v.resource.Value, v.looked = value, true
 	}
 	return g.checker.Check(ctx, v.principal, in.op.Permission, v.resource)
 }
