@@ -228,8 +228,9 @@ func (g *Guard) decideByResource(ctx context.Context, c *Client, in *call, d Dec
 		fetch = fetch || condition.needsValue()
 	}
 	view, viewed := views[in.op.Name]
+	named := in.op.ResourceArg != "" && in.op.ResourceArg != "external_id" // the argument is the resource's own id
 	switch {
-	case viewed && (view.list != "" || fetch || in.op.ResourceArg == ""):
+	case viewed && (view.list != "" || fetch || !named):
 		if g.reportOnly && view.list != "" {
 			d.Allowed = true
 			return d, nil
