@@ -396,10 +396,10 @@ func (c *Client) actingAdmin(ctx context.Context, op Operation, id AdminID) (Adm
 		p, known = PrincipalFrom(ctx)
 	}
 	switch {
-	case p.AdminID != "":
-		return p.AdminID, p.AdminID.check(op)
 	case c != nil && c.s.gate != nil && !known:
 		return "", nil
+	case p.AdminID != "":
+		return p.AdminID, p.AdminID.check(op)
 	}
 	return "", noActor(op)
 }
