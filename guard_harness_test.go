@@ -41,7 +41,7 @@ func newDesk(tb testing.TB, config deskConfig) *desk {
 	tb.Helper()
 	d := &desk{srv: intercomtest.NewServer(tb), trail: &trail{}}
 	d.Seeded = d.srv.Seed()
-	d.plain = d.srv.Client()
+	d.plain = d.srv.Client(config.options...)
 	var err error
 	d.checker, err = intercomrbac.NewChecker(config.policy, config.conditions...)
 	require.NoError(tb, err)
@@ -57,7 +57,8 @@ func newDesk(tb testing.TB, config deskConfig) *desk {
 	}
 	guard, err := intercomrbac.NewGuard(g)
 	require.NoError(tb, err)
-	d.client = d.srv.Client(append([]intercomrbac.Option{intercomrbac.WithGuard(guard)}, config.options...)...)
+	d.client, err = d.plain.With(intercomrbac.WithGuard(guard)) // shares the limiter, as a directory's client does
+	require.NoError(tb, err)
 	return d
 }
 
@@ -153,6 +154,9 @@ func requireDenied(tb testing.TB, err error, reason intercomrbac.Reason) *interc
 	require.True(tb, ok, "%v", err)
 	require.Equal(tb, reason.String(), e.Decision.Reason.String(), "%v", err)
 	assert.False(tb, e.Decision.Allowed, "%v", err)
+	if reason != intercomrbac.ReasonNoPrincipal && reason != intercomrbac.ReasonUnknownPermission && reason != intercomrbac.ReasonWrongWorkspace {
+		assert.Equal(tb, e.Permission, e.Decision.Permission(), "%v", err)
+	}
 	return e
 }
 
