@@ -87,6 +87,12 @@ func (c *Client) do(ctx context.Context, in *call) error {
 	if err := gate.before(ctx, c, in); err != nil {
 		return err
 	}
+	ended := false
+	defer func() {
+		if !ended { // a panic goes on, and is on record
+			_ = gate.after(ctx, c, in, &callError{in.op.Name + ": the call panicked", []error{ErrOutcomeUnknown}})
+		}
+	}()
 	if in.rewritten {
 		target, body, err = c.prepare(in)
 	}
@@ -97,7 +103,7 @@ func (c *Client) do(ctx context.Context, in *call) error {
 	case in.out != nil:
 		err = json.Unmarshal(in.nothing, in.out)
 	}
-	in.answered = err == nil
+	in.answered, ended = err == nil, true
 	return gate.after(ctx, c, in, err)
 }
 
