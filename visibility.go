@@ -58,7 +58,7 @@ func (c *Client) fetch(ctx context.Context, kind, id string) (any, error) {
 // judge leaves of an answer what the principal may see, or denies it.
 func (g *Guard) judge(ctx context.Context, in *call, body []byte) ([]byte, error) {
 	v := in.verdict
-	if v == nil || !v.judged || v.reported {
+	if v == nil || !v.judged || v.reported || g.reportOnly && v.view.list != "" {
 		return body, nil
 	}
 	if v.view.list == "" {
