@@ -136,7 +136,7 @@ func (in *call) narrow(d Decision, p *Principal) error {
 		return err
 	}
 	var body map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &body); err != nil {
+	if err := json.Unmarshal(raw, &body); err != nil || body == nil { // null leaves it nil
 		return invalid(in.op, "the Body must be a JSON object")
 	}
 	query, err := narrowed(body["query"], only)
