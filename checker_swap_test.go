@@ -132,8 +132,8 @@ func held(c *intercomrbac.Checker, policy intercomrbac.Policy) (release func() e
 	return func() error { close(goOn); return <-result }
 }
 
-// soon fails the test if f waits for something.
-func soon(t *testing.T, what string, f func()) {
+// promptly fails the test if f waits for something.
+func promptly(t *testing.T, what string, f func()) {
 	t.Helper()
 	done := make(chan struct{})
 	go func() { defer close(done); f() }()
@@ -149,7 +149,7 @@ func TestChecksGoOnWhileASwapIsHeld(t *testing.T) {
 	all := twins(t)
 	c := checkerOf(t, all["red"].policy)
 	release := held(c, all["blue"].policy)
-	soon(t, "a check", func() {
+	promptly(t, "a check", func() {
 		var readers sync.WaitGroup
 		for range 4 {
 			readers.Go(func() {
@@ -166,7 +166,7 @@ func TestChecksGoOnWhileASwapIsHeld(t *testing.T) {
 	readTwins(t, c, all)
 
 	release = held(c, intercomrbac.Policy{Roles: roles{"a": {Allow: intercomrbac.Rules("no:such")}}})
-	soon(t, "a check", func() { readTwins(t, c, all) })
+	promptly(t, "a check", func() { readTwins(t, c, all) })
 	require.Error(t, release())
 	assert.Equal(t, "blue", c.Version(), "a bad policy changes nothing")
 }

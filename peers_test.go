@@ -86,7 +86,7 @@ func TestP4_ChecksDoNotWaitForAReload(t *testing.T) {
 	release := held(c, intercomrbac.Policy{})
 	waiting := make(chan error)
 	go func() { waiting <- c.Swap(intercomrbac.Policy{}) }()
-	soon(t, "a check", func() {
+	promptly(t, "a check", func() {
 		for range 100 {
 			assertStockTable(t, c)
 		}

@@ -439,7 +439,7 @@ func TestManyMistakesAreToldQuickly(t *testing.T) {
 	for _, r := range w.policy.Roles {
 		rules += len(r.Allow)
 	}
-	soon(t, "an error", func() {
+	promptly(t, "an error", func() {
 		_, err := intercomrbac.NewChecker(w.policy)
 		assert.Len(t, flatten(err), rules)
 	})
