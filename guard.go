@@ -12,7 +12,10 @@ import (
 
 // Guard joins a [Checker] and an [AuditSink] to clients: it decides about every call before anything is sent, and puts
 // writes and denials on record. It is made by [NewGuard], given to clients by [WithGuard], keeps nothing between calls,
-// and is safe for concurrent use. One guard may serve several clients, but for one with Roles.
+// and is safe for concurrent use. One guard may serve several clients, but one with Roles only those of one workspace.
+//
+// A permission to write does not ask for that to read: what Intercom answers to a write, such as the conversation that was
+// closed, is returned.
 type Guard struct {
 	checker    *Checker
 	audit      AuditSink // nil if nothing is recorded

@@ -3,6 +3,7 @@ package intercomrbac_test
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -36,6 +37,26 @@ func TestREADMESnippetsAreCompiled(t *testing.T) {
 		assert.Contains(t, code.String(), unindented(snippet))
 	}
 	assert.GreaterOrEqual(t, found, 4)
+}
+
+// The tests that SECURITY.md names for the invariants are there.
+func TestInvariantsHaveTheirTests(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("SECURITY.md")
+	require.NoError(t, err)
+	files, err := filepath.Glob("*_test.go")
+	require.NoError(t, err)
+	var code strings.Builder
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		require.NoError(t, err)
+		code.Write(b)
+	}
+	named := regexp.MustCompile("`(Test[A-Za-z0-9_]+)`").FindAllStringSubmatch(string(text), -1)
+	assert.GreaterOrEqual(t, len(named), 5)
+	for _, name := range named {
+		assert.Contains(t, code.String(), "\nfunc "+name[1]+"(t *testing.T)")
+	}
 }
 
 func unindented(s string) string {
