@@ -51,7 +51,7 @@ func TestGuardSendsNoWriteWithoutARecord(t *testing.T) {
 	assert.Equal(t, 2*n, d.trail.asked)
 	assert.Empty(t, d.trail.take())
 	assert.Zero(t, d.srv.CallCount(""))
-	soak.Report(t, "invariant 2", "%d writes whose intent the sink refused, %d sent", 2*n, d.srv.CallCount(""))
+	soak.Report(t, "A5", "%d writes whose intent the sink refused, %d sent", 2*n, d.srv.CallCount(""))
 }
 
 // Only the record is missing: the result is there, and nothing is sent again.

@@ -146,8 +146,14 @@ func refusing(phases ...intercomrbac.AuditPhase) func(intercomrbac.AuditEvent) e
 	}
 }
 
-// requireDenied checks that err is a denial for the reason, and returns it.
-func requireDenied(tb testing.TB, err error, reason intercomrbac.Reason) *intercomrbac.DeniedError {
+// requireDenied checks that err is a denial for the reason.
+func requireDenied(tb testing.TB, err error, reason intercomrbac.Reason) {
+	tb.Helper()
+	_ = denialOf(tb, err, reason)
+}
+
+// denialOf checks that err is a denial for the reason, and returns it.
+func denialOf(tb testing.TB, err error, reason intercomrbac.Reason) *intercomrbac.DeniedError {
 	tb.Helper()
 	require.ErrorIs(tb, err, intercomrbac.ErrDenied)
 	e, ok := errors.AsType[*intercomrbac.DeniedError](err)

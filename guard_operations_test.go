@@ -310,7 +310,7 @@ func TestGuardDeniesEveryOperationUnsent(t *testing.T) {
 					ctx = t.Context()
 				}
 				got, err := do(ctx, d)
-				e := requireDenied(t, err, tt.reason)
+				e := denialOf(t, err, tt.reason)
 				assert.Equal(t, []any{op.Name, op.Permission}, []any{e.Action, e.Permission})
 				assert.Equal(t, tt.nobody, errors.Is(err, intercomrbac.ErrNoPrincipal))
 				assert.Empty(t, got)

@@ -79,7 +79,7 @@ func TestGuardRefusesImpersonation(t *testing.T) {
 				"by Do":           byDo(ctx, d, string(d.Manager)),
 				"by Do, a number": byDo(ctx, d, json.Number(d.Manager)),
 			} {
-				e := requireDenied(t, err, intercomrbac.ReasonNotGranted)
+				e := denialOf(t, err, intercomrbac.ReasonNotGranted)
 				assert.Equal(t, []any{op.Name, intercomrbac.AdminsImpersonate}, []any{e.Action, e.Permission}, form)
 			}
 			assert.Empty(t, d.sent())
@@ -105,7 +105,7 @@ func TestGuardRefusesImpersonation(t *testing.T) {
 
 func TestGuardDecidesImpersonation(t *testing.T) {
 	t.Parallel()
-	close := func(as intercomrbac.AdminID) func(context.Context, *desk) error {
+	closing := func(as intercomrbac.AdminID) func(context.Context, *desk) error {
 		return func(ctx context.Context, d *desk) error {
 			_, err := d.client.Conversations.Close(ctx, d.conversation(), intercomrbac.CloseParams{AdminID: as})
 			return err
@@ -130,17 +130,17 @@ func TestGuardDecidesImpersonation(t *testing.T) {
 		reason    intercomrbac.Reason // of a denial
 		is        error               // of another refusal
 	}{
-		"oneself":                           {person, everything(), close(agent), 0, nil},
-		"oneself, by default":               {person, everything(), close(""), 0, nil},
+		"oneself":                           {person, everything(), closing(agent), 0, nil},
+		"oneself, by default":               {person, everything(), closing(""), 0, nil},
 		"oneself, as a number":              {person, everything(), raw(`{"message_type":"close","admin_id":991267461}`), 0, nil},
-		"another":                           {person, everything(), close(manager), intercomrbac.ReasonNotGranted, nil},
-		"another, granted by name":          {person, exact, close(manager), 0, nil},
-		"another, denied by a wildcard":     {person, denied, close(manager), intercomrbac.ReasonDeniedByRule, nil},
-		"service without an admin":          {service, everything(), close(manager), intercomrbac.ReasonNotGranted, nil},
-		"service without an admin, granted": {service, exact, close(manager), 0, nil},
-		"service without an admin at all":   {service, exact, close(""), 0, intercomrbac.ErrNoActingAdmin},
-		"service through its admin":         {acting, everything(), close(""), 0, nil},
-		"service, another than its admin":   {acting, everything(), close(manager), intercomrbac.ReasonNotGranted, nil},
+		"another":                           {person, everything(), closing(manager), intercomrbac.ReasonNotGranted, nil},
+		"another, granted by name":          {person, exact, closing(manager), 0, nil},
+		"another, denied by a wildcard":     {person, denied, closing(manager), intercomrbac.ReasonDeniedByRule, nil},
+		"service without an admin":          {service, everything(), closing(manager), intercomrbac.ReasonNotGranted, nil},
+		"service without an admin, granted": {service, exact, closing(manager), 0, nil},
+		"service without an admin at all":   {service, exact, closing(""), 0, intercomrbac.ErrNoActingAdmin},
+		"service through its admin":         {acting, everything(), closing(""), 0, nil},
+		"service, another than its admin":   {acting, everything(), closing(manager), intercomrbac.ReasonNotGranted, nil},
 		"member that comes twice":           {person, everything(), raw(`{"message_type":"close","admin_id":991267461,"admin_id":991267460}`), intercomrbac.ReasonNotGranted, nil},
 		"escaped member":                    {person, everything(), raw(`{"message_type":"close","\u0061dmin_id":"991267460"}`), intercomrbac.ReasonNotGranted, nil},
 		"leading zero":                      {person, exact, raw(`{"message_type":"close","admin_id":"0991267461"}`), 0, intercomrbac.ErrInvalidRequest},
@@ -158,7 +158,7 @@ func TestGuardDecidesImpersonation(t *testing.T) {
 			err := tt.call(intercomrbac.WithPrincipal(t.Context(), tt.principal), d)
 			switch {
 			case tt.reason != 0:
-				e := requireDenied(t, err, tt.reason)
+				e := denialOf(t, err, tt.reason)
 				assert.Equal(t, intercomrbac.AdminsImpersonate, e.Permission)
 			case tt.is != nil:
 				require.ErrorIs(t, err, tt.is)
@@ -179,9 +179,9 @@ func TestGuardDecidesInOrder(t *testing.T) {
 	d := newDesk(t, deskConfig{policy: granting(intercomrbac.Rule{Permission: intercomrbac.ConversationsClose, When: "assigned"})})
 	ctx := d.as(t, tester)
 	_, err := d.client.Conversations.Reply(ctx, d.conversation(), intercomrbac.ReplyParams{Body: "x", AdminID: d.Manager})
-	assert.Equal(t, intercomrbac.ConversationsReply, requireDenied(t, err, intercomrbac.ReasonNotGranted).Permission)
+	assert.Equal(t, intercomrbac.ConversationsReply, denialOf(t, err, intercomrbac.ReasonNotGranted).Permission)
 	_, err = d.client.Conversations.Close(ctx, d.conversation(), intercomrbac.CloseParams{AdminID: d.Manager})
-	assert.Equal(t, intercomrbac.AdminsImpersonate, requireDenied(t, err, intercomrbac.ReasonNotGranted).Permission)
+	assert.Equal(t, intercomrbac.AdminsImpersonate, denialOf(t, err, intercomrbac.ReasonNotGranted).Permission)
 	assert.Empty(t, d.sent(), "a refused impersonation needs no look")
 	_, err = d.client.Conversations.Close(ctx, "", intercomrbac.CloseParams{})
 	require.ErrorIs(t, err, intercomrbac.ErrInvalidRequest, "what is malformed is no matter for the policy")
