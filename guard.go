@@ -102,10 +102,12 @@ type verdict struct {
 	decision  Decision
 	view      view // how the answer is judged, if it is
 	judged    bool
-	looked    bool // at the resource, as far as its kind can be fetched
-	intent    bool // it is on record
-	reported  bool // a denial was recorded and let through
-	missing   bool // the resource is not there, which only the record may tell
+	looked    bool     // at the resource, as far as its kind can be fetched
+	actor     Resource // the teammate in whose name it is done, once they were looked at
+	byActor   bool     // it is they that the decision needs
+	intent    bool     // it is on record
+	reported  bool     // a denial was recorded and let through
+	missing   bool     // the resource is not there, which only the record may tell
 }
 
 // before decides about a call, with at most one read, and puts its intent on record.
@@ -122,7 +124,10 @@ func (g *Guard) before(ctx context.Context, c *Client, in *call) error {
 		return err
 	}
 	d, err := g.decide(ctx, in)
-	if err == nil && d.Reason == ReasonNeedsResource {
+	if err == nil && v.byActor {
+		d, err = g.decideByActor(ctx, c, in, d)
+	}
+	if err == nil && d.Reason == ReasonNeedsResource && !v.byActor {
 		d, err = g.decideByResource(ctx, c, in, d)
 	}
 	if !d.Allowed {
@@ -181,6 +186,7 @@ func (g *Guard) asksForRole(p *Principal) bool {
 // decide is the part of a decision that takes no I/O: for the operation, and for whose name it is done in.
 func (g *Guard) decide(ctx context.Context, in *call) (Decision, error) {
 	v := in.verdict
+	v.byActor = false
 	// A resource that was not looked at decides nothing: what needs it is to be told from what does not.
 	resource := v.resource
 	if !v.looked {
@@ -190,7 +196,8 @@ func (g *Guard) decide(ctx context.Context, in *call) (Decision, error) {
 	if !d.Allowed && d.Reason != ReasonNeedsResource || err != nil || !in.impersonates(&v.principal) {
 		return d, err
 	}
-	as, err := g.checker.Check(ctx, v.principal, AdminsImpersonate, Resource{Kind: "admin", ID: string(in.actor), Workspace: v.resource.Workspace})
+	as, err := g.checker.Check(ctx, v.principal, AdminsImpersonate, v.actor)
+	v.byActor = as.Reason == ReasonNeedsResource
 	if !as.Allowed || err != nil {
 		return as, err
 	}
@@ -240,19 +247,41 @@ func (g *Guard) decideByResource(ctx context.Context, c *Client, in *call, d Dec
 	case fetch && v.resource.ID == "", in.op.ResourceArg == "" && in.op.Resource == "":
 		return d, nil
 	case fetch:
-		value, err := c.unguarded().fetch(ctx, in.op.Resource, v.resource.ID)
-		switch {
-		case errors.Is(err, ErrNotFound):
-			v.missing = true
-			d.Reason = ReasonConditionNotMet
-			return d, nil
-		case err != nil:
-			d.Reason = ReasonConditionUnknown
-			return d, fmt.Errorf("intercomrbac: the %s cannot be looked at: %w", in.op.Resource, err)
+		if d, err := v.lookAt(ctx, c, &v.resource, d); d.Reason != ReasonNeedsResource {
+			return d, err
 		}
-		v.resource.Value, v.looked = value, true
+		v.looked = true
 	}
 	return g.checker.Check(ctx, v.principal, in.op.Permission, v.resource)
+}
+
+// decideByActor decides what hangs on conditions about the teammate in whose name a call is done.
+func (g *Guard) decideByActor(ctx context.Context, c *Client, in *call, d Decision) (Decision, error) {
+	v := in.verdict
+	actor := Resource{Kind: "admin", ID: string(in.actor), Workspace: v.resource.Workspace}
+	if slices.ContainsFunc(d.conditions(), (*Condition).needsValue) {
+		if d, err := v.lookAt(ctx, c, &actor, d); d.Reason != ReasonNeedsResource {
+			return d, err
+		}
+	}
+	v.actor = actor
+	return g.decide(ctx, in)
+}
+
+// lookAt fetches what a decision hangs on. If that cannot be had, it returns a denial.
+func (v *verdict) lookAt(ctx context.Context, c *Client, r *Resource, d Decision) (Decision, error) {
+	value, err := c.unguarded().fetch(ctx, r.Kind, r.ID)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		v.missing = true
+		d.Reason = ReasonConditionNotMet
+		return d, nil
+	case err != nil:
+		d.Reason = ReasonConditionUnknown
+		return d, fmt.Errorf("intercomrbac: the %s cannot be looked at: %w", r.Kind, err)
+	}
+	r.Value = value
+	return d, nil
 }
 
 // conditions are those that the decision hangs on.
@@ -297,7 +326,7 @@ func (g *Guard) again(ctx context.Context, in *call, mayRenew bool) error {
 func (g *Guard) recheck(ctx context.Context, in *call) (Decision, error) {
 	v := in.verdict
 	d, err := g.decide(ctx, in)
-	if err == nil && d.Reason == ReasonNeedsResource && !v.judged {
+	if err == nil && d.Reason == ReasonNeedsResource && !v.judged && !v.byActor {
 		for _, condition := range d.conditions() {
 			if condition.needsValue() {
 				return d, nil // what was not fetched is not fetched now
