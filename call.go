@@ -123,7 +123,13 @@ func (in *call) checkNoActor() error {
 		return invalid(in.op, "%s says which admin acts: name it as the operation's Actor", name)
 	}
 	for name := range in.query {
-		if base, _, _ := strings.Cut(name, "["); base == "admin_id" {
+		// Rails reads admin_id[] and [admin_id] as admin_id.
+		base := strings.TrimLeft(name, "[] ")
+		end := strings.IndexAny(base, "[]")
+		if end >= 0 {
+			base = base[:end]
+		}
+		if base == "admin_id" || base == "from" && end >= 0 {
 			return says(base)
 		}
 	}
