@@ -173,6 +173,56 @@ func TestGuardDecidesImpersonation(t *testing.T) {
 	}
 }
 
+// A condition on admins:impersonate is given the teammate in whose name it is done.
+func TestGuardDecidesImpersonationUnderACondition(t *testing.T) {
+	t.Parallel()
+	colleague := conditionNamed("colleague", "admin", func(p intercomrbac.Principal, r intercomrbac.Resource) (bool, error) {
+		a := r.Value.(*intercomrbac.Admin)
+		return string(a.ID) == r.ID && slices.ContainsFunc(a.TeamIDs, func(id intercomrbac.TeamID) bool { return slices.Contains(p.Teams, id) }), nil
+	})
+	policy := granting(intercomrbac.Rules("*")...)
+	rules := policy.Roles[tester]
+	rules.Allow = append(rules.Allow, intercomrbac.Rule{Permission: intercomrbac.AdminsImpersonate, When: "colleague"})
+	policy.Roles[tester] = rules
+	type adminID = intercomrbac.AdminID
+	tests := map[string]struct {
+		as     func(*desk) adminID
+		fault  intercomtest.Fault
+		reason intercomrbac.Reason // of a denial
+	}{
+		"a colleague":    {func(d *desk) adminID { return d.Manager }, intercomtest.Fault{Delay: 1}, 0},
+		"another team's": {func(d *desk) adminID { return d.Away }, intercomtest.Fault{Delay: 1}, intercomrbac.ReasonConditionNotMet},
+		"nobody there":   {func(*desk) adminID { return "404" }, intercomtest.Fault{Delay: 1}, intercomrbac.ReasonConditionNotMet},
+		"not to be had":  {func(d *desk) adminID { return d.Manager }, intercomtest.Fault{Status: 500}, intercomrbac.ReasonConditionUnknown},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newDesk(t, deskConfig{policy: policy, conditions: []intercomrbac.Condition{colleague}})
+			d.srv.Inject(tt.fault)
+			_, err := d.client.Conversations.Close(d.as(t, tester), d.conversation(), intercomrbac.CloseParams{AdminID: tt.as(d)})
+			if tt.reason == 0 {
+				require.NoError(t, err)
+				assert.Equal(t, []string{"admins.get", "conversations.close"}, d.sent())
+				return
+			}
+			assert.Equal(t, intercomrbac.AdminsImpersonate, denialOf(t, err, tt.reason).Permission)
+			assert.Equal(t, []string{"admins.get"}, d.sent())
+			assert.Equal(t, []string{"denial"}, d.trail.phases())
+		})
+	}
+	t.Run("only since it was sent first", func(t *testing.T) {
+		t.Parallel()
+		l := &hooked{}
+		d := newDesk(t, deskConfig{policy: granting(intercomrbac.Rules("*", intercomrbac.AdminsImpersonate)...), conditions: []intercomrbac.Condition{colleague},
+			options: []intercomrbac.Option{intercomrbac.WithLimiter(l)}})
+		l.wait = func(context.Context) { assert.NoError(t, d.checker.Swap(policy)) }
+		_, err := d.client.Conversations.Close(d.as(t, tester), d.conversation(), intercomrbac.CloseParams{AdminID: d.Manager})
+		assert.Equal(t, intercomrbac.AdminsImpersonate, denialOf(t, err, intercomrbac.ReasonNeedsResource).Permission)
+		assert.Empty(t, d.sent())
+	})
+}
+
 // An operation's own permission is decided first, then in whose name it is done, and then what needs a look.
 func TestGuardDecidesInOrder(t *testing.T) {
 	t.Parallel()
@@ -544,6 +594,25 @@ func TestGuardTakesZeroIDsForNobody(t *testing.T) {
 	}
 }
 
+// An operation that names no actor acts for nobody, whatever way a body or query says one.
+func TestGuardRefusesActorsThatAnOperationDoesNotName(t *testing.T) {
+	t.Parallel()
+	own := intercomrbac.Operation{Name: "own.send", Method: "POST", Path: "/own/send", Permission: intercomrbac.MessagesWrite, Resource: "message", Effect: intercomrbac.Write}
+	d := newDesk(t, deskConfig{policy: everything()})
+	for name, call := range map[string]intercomrbac.Call{
+		"admin_id":                {Body: json.RawMessage(`{"admin_id":"991267460"}`)},
+		"admin_id in the query":   {Query: url.Values{"admin_id": {"991267460"}}},
+		"admin_id[] in the query": {Query: url.Values{"admin_id[]": {"991267460"}}},
+		"[admin_id] in the query": {Query: url.Values{"[admin_id]": {"991267460"}}},
+		"space before it":         {Query: url.Values{" admin_id": {"991267460"}}},
+		"from":                    {Body: json.RawMessage(`{"from":{"type":"admin","id":"991267460"}}`)},
+		"from in the query":       {Query: url.Values{"from[type]": {"admin"}, "from[id]": {"991267460"}}},
+	} {
+		require.ErrorIs(t, d.client.Do(d.as(t, tester), own, call, nil), intercomrbac.ErrInvalidRequest, name)
+	}
+	assert.Empty(t, d.sent())
+}
+
 // A word in an id's place leads to another endpoint, of which the guard knows nothing.
 func TestGuardRefusesWordsAsIDs(t *testing.T) {
 	t.Parallel()
@@ -733,6 +802,18 @@ func TestGuardTakesRolesFromTheDirectory(t *testing.T) {
 			assert.NotContains(t, d.sent(), "conversations.delete")
 		})
 	}
+	t.Run("teams, too", func(t *testing.T) {
+		t.Parallel()
+		d := newDesk(t, deskConfig{policy: granting(intercomrbac.Rule{Permission: intercomrbac.ConversationsRead, When: "assigned_team"}),
+			roles: intercomrbac.RoleMap{RoleIDs: map[intercomrbac.ID]intercomrbac.Role{"5403": tester}}})
+		p := d.principal(tester)
+		p.Teams = []intercomrbac.TeamID{d.Sales, d.Technical}
+		ctx := intercomrbac.WithPrincipal(t.Context(), p)
+		_, err := d.client.Conversations.Get(ctx, d.Conversations[6]) // of Sales
+		requireDenied(t, err, intercomrbac.ReasonConditionNotMet)
+		_, err = d.client.Conversations.Get(ctx, d.Conversations[1]) // of Billing, which they are in
+		require.NoError(t, err)
+	})
 	t.Run("Intercom cannot be reached", func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -497,6 +498,29 @@ func TestHiddenMissingAndMergedContactsLookTheSame(t *testing.T) {
 	assert.Equal(t, hidden, seen("6762f0f31bb69f9f2193bb00", "nobody"))
 	assert.Equal(t, hidden, seen(merged, "merged"))
 	assert.Equal(t, []string{"ErrDenied"}, hidden[0].Classes)
+}
+
+// A search may find by what was true a moment ago: what comes back is judged by what it says itself.
+func TestWhatAStaleSearchFindsIsHidden(t *testing.T) {
+	t.Parallel()
+	checker, err := intercomrbac.NewChecker(visibilityPolicy(), even())
+	require.NoError(t, err)
+	guard, err := intercomrbac.NewGuard(intercomrbac.GuardConfig{Checker: checker, Audit: intercomrbac.NoAudit()})
+	require.NoError(t, err)
+	c := clientOf(t, func(*http.Request) (*http.Response, error) {
+		return reply(200, `{"conversations":[{"id":"1","team_assignee_id":501},{"id":"2","team_assignee_id":"502"},{"id":"3"},null,{"id":"4","team_assignee_id":"501"}],
+			"total_count":5,"data":[{"id":"2"}],"pages":{"type":"pages","next":null,"total_pages":1,"page":1}}`), nil
+	}, intercomrbac.WithGuard(guard))
+	ctx := intercomrbac.WithPrincipal(t.Context(), intercomrbac.Principal{AdminID: "7", Role: seesTeam, Teams: []intercomrbac.TeamID{teamA}})
+	page, err := c.Conversations.List(ctx, intercomrbac.ListParams{})
+	require.NoError(t, err)
+	assert.Equal(t, []intercomrbac.ConversationID{"1", "4"}, idsOf(page.Items))
+	var out map[string]any
+	require.NoError(t, c.Do(ctx, lookup(t, "conversations.list"), intercomrbac.Call{}, &out))
+	assert.Len(t, out["conversations"], 2)
+	assert.NotContains(t, out, "total_count")
+	assert.NotContains(t, out, "data")
+	assert.Equal(t, map[string]any{"type": "pages", "next": nil}, out["pages"])
 }
 
 // All goes on over pages that are empty once what is hidden was taken off them.
