@@ -211,16 +211,20 @@ func TestGuardDecidesImpersonationUnderACondition(t *testing.T) {
 			assert.Equal(t, []string{"denial"}, d.trail.phases())
 		})
 	}
-	t.Run("only since it was sent first", func(t *testing.T) {
-		t.Parallel()
-		l := &hooked{}
-		d := newDesk(t, deskConfig{policy: granting(intercomrbac.Rules("*", intercomrbac.AdminsImpersonate)...), conditions: []intercomrbac.Condition{colleague},
-			options: []intercomrbac.Option{intercomrbac.WithLimiter(l)}})
-		l.wait = func(context.Context) { assert.NoError(t, d.checker.Swap(policy)) }
-		_, err := d.client.Conversations.Close(d.as(t, tester), d.conversation(), intercomrbac.CloseParams{AdminID: d.Manager})
-		assert.Equal(t, intercomrbac.AdminsImpersonate, denialOf(t, err, intercomrbac.ReasonNeedsResource).Permission)
-		assert.Empty(t, d.sent())
-	})
+	for _, when := range []string{"colleague", "self", "listed"} {
+		t.Run("only since it was decided/"+when, func(t *testing.T) {
+			t.Parallel()
+			l := &hooked{}
+			listed := conditionNamed("listed", "", func(intercomrbac.Principal, intercomrbac.Resource) (bool, error) { return true, nil })
+			d := newDesk(t, deskConfig{policy: granting(intercomrbac.Rules("*", intercomrbac.AdminsImpersonate)...),
+				conditions: []intercomrbac.Condition{colleague, listed}, options: []intercomrbac.Option{intercomrbac.WithLimiter(l)}})
+			then := granting(append(intercomrbac.Rules("*"), intercomrbac.Rule{Permission: intercomrbac.AdminsImpersonate, When: when})...)
+			l.wait = func(context.Context) { assert.NoError(t, d.checker.Swap(then)) }
+			_, err := d.client.Conversations.Close(d.as(t, tester), d.conversation(), intercomrbac.CloseParams{AdminID: d.Manager})
+			assert.Equal(t, intercomrbac.AdminsImpersonate, denialOf(t, err, intercomrbac.ReasonNeedsResource).Permission)
+			assert.Empty(t, d.sent())
+		})
+	}
 }
 
 // An operation's own permission is decided first, then in whose name it is done, and then what needs a look.

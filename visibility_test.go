@@ -523,6 +523,18 @@ func TestWhatAStaleSearchFindsIsHidden(t *testing.T) {
 	assert.Equal(t, map[string]any{"type": "pages", "next": nil}, out["pages"])
 }
 
+// A list that is not found is no hidden thing.
+func TestListsThatFailAreNoDenials(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, deskConfig{policy: visibilityPolicy(), conditions: []intercomrbac.Condition{even()}})
+	for status, is := range map[int]error{404: intercomrbac.ErrNotFound, 401: intercomrbac.ErrUnauthorized, 500: intercomrbac.ErrUnavailable} {
+		d.srv.Inject(intercomtest.Fault{Status: status})
+		_, err := d.client.Conversations.List(d.as(t, seesTeam), intercomrbac.ListParams{})
+		require.ErrorIs(t, err, is)
+		require.NotErrorIs(t, err, intercomrbac.ErrDenied)
+	}
+}
+
 // All goes on over pages that are empty once what is hidden was taken off them.
 func TestAllGoesOnOverEmptyPages(t *testing.T) {
 	t.Parallel()
