@@ -23,10 +23,14 @@
 // for HTTP routes. A [RoleDirectory] finds out which role a teammate holds in Intercom.
 //
 // A guarded call is decided before anything is sent, and once more before each attempt. Where a grant hangs on a
-// condition, one read comes before a write to look at the thing that it is about, and a read is judged by its answer:
-// lists and searches leave out what the principal may not see, and a hidden thing is told like one that is not there. What
-// changes between the look and the write is not seen. An answer of Intercom that repeats what is hidden in a text, such as
-// a conversation that quotes another, is not looked into.
+// condition, one read comes before a write, to look at the thing that it is about (and one more where the right to act in
+// another's name hangs on a condition as well). A read is judged by its answer: lists and searches leave out what the
+// principal may not see, and a hidden thing is told like one that is not there.
+//
+// Limits: what changes between the look and the write is not seen. The stock conditions are part of the search, so that
+// what is hidden leaves no trace; a condition of the service's own and a deny are not, and short pages, cursors and the
+// number of requests then tell that something was left out. What Intercom quotes of a hidden thing in another one is not
+// looked into.
 //
 // # Errors
 //
