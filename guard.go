@@ -284,18 +284,6 @@ func (v *verdict) lookAt(ctx context.Context, c *Client, r *Resource, d Decision
 	return d, nil
 }
 
-// conditions are those that the decision hangs on.
-func (d Decision) conditions() []*Condition {
-	if d.policy == nil || d.role == 0 {
-		return nil
-	}
-	var out []*Condition
-	for _, rule := range d.policy.list[d.role-1].conditionals(d.permission) {
-		out = append(out, &d.policy.conditions[rule.condition])
-	}
-	return out
-}
-
 // errStaleRole says that the role of a call's principal has to be asked for again.
 var errStaleRole = errors.New("intercomrbac: the role was forgotten each time that it was asked for")
 
@@ -371,15 +359,6 @@ func (g *Guard) refuse(ctx context.Context, in *call, d Decision, cause error, l
 		return nil
 	}
 	return denied
-}
-
-// told is a decision as the caller may know it: of what is decided by a thing's own state it does not tell whether there
-// is such a thing.
-func (d Decision) told() Decision {
-	if d.Reason == ReasonConditionNotMet || d.Reason == ReasonDeniedByRule && d.condition != 0 {
-		d.Reason, d.condition = ReasonConditionNotMet, 0
-	}
-	return d
 }
 
 // recordIntent puts a write on record before it is sent.
