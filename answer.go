@@ -36,6 +36,11 @@ func (c *Client) conclude(ctx context.Context, in *call, a *answer, attempt int)
 	case a.status/100 != 2:
 		return refusal(in, a, attempt)
 	case a.oversized:
+		if c.s.gate != nil { // which may not let on that there is anything
+			if _, err := c.s.gate.judge(ctx, in, nil); err != nil {
+				return err
+			}
+		}
 		return unexpected(in, a, fmt.Sprintf("the body has more than %d bytes", maxResponseBody))
 	}
 	body := bytes.TrimSpace(a.redactor.Bytes(redact.PlainJSON(a.body.Bytes())))

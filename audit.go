@@ -9,7 +9,8 @@ import (
 )
 
 // AuditSink takes the record of what was done, or refused. Record must be safe for concurrent use. nil means that the
-// event is on record; a guard sends no write whose intent could not be recorded. It must not change the event.
+// event is on record; a guard sends no write whose intent could not be recorded, unless it is told to fail open. Record
+// must not change the event.
 type AuditSink interface {
 	Record(ctx context.Context, event AuditEvent) error
 }

@@ -26,8 +26,9 @@ type Call struct {
 
 // Do calls an operation that has no method here, through the same steps as the methods: the same checks, limits,
 // retries and errors. out is a pointer that the JSON answer is decoded into, or nil. An operation of the table is taken
-// from [LookupOperation], unchanged; an operation of your own whose request is that of one in the table is refused. All
-// refusals are ErrInvalidRequest, or ErrNoActingAdmin, and come before anything is sent.
+// from [LookupOperation], unchanged; an operation of your own whose request is that of one in the table is refused. Where
+// the operation has an Actor and the Body does not name one, the principal's AdminID is filled in. Such refusals are
+// ErrInvalidRequest, or ErrNoActingAdmin, and come before anything is sent; a guard adds its own.
 func (c *Client) Do(ctx context.Context, op Operation, in Call, out any) error {
 	if err := op.check(); err != nil {
 		return err
@@ -60,14 +61,15 @@ func (c *Client) Do(ctx context.Context, op Operation, in Call, out any) error {
 	if op.Method == http.MethodGet && in.Body != nil {
 		return invalid(op, "a GET has no Body")
 	}
-	if err := prepared.checkBody(); err != nil {
+	if err := prepared.checkBody(ctx); err != nil {
 		return err
 	}
 	return c.do(ctx, &prepared)
 }
 
-// checkBody checks that body and query are those of the operation and of no other one, and reads the acting admin.
-func (in *call) checkBody() error {
+// checkBody checks that body and query are those of the operation and of no other one, and reads the acting admin, or
+// fills in that of the principal.
+func (in *call) checkBody(ctx context.Context) error {
 	siblings := slices.DeleteFunc(Operations(), func(o Operation) bool { return o.Method != in.op.Method || o.Path != in.op.Path })
 	telling := func(o Operation) bool { return o.Body != "" || o.Query != "" || o.Actor != "" }
 	if in.op.Actor == "" {
@@ -94,8 +96,14 @@ func (in *call) checkBody() error {
 	for _, o := range siblings {
 		// What another operation is told by belongs where it is looked for.
 		for pair := range strings.FieldsSeq(o.Body + " " + o.Actor) {
-			if name, _, _ := strings.Cut(pair, "="); in.query.Has(name) {
+			if name, _, _ := strings.Cut(pair, "="); len(in.spelt(name)) > 0 {
 				return invalid(in.op, "%s belongs into the Body, not into the query", name)
+			}
+		}
+		for pair := range strings.FieldsSeq(o.Query) {
+			name, _, _ := strings.Cut(pair, "=")
+			if odd := slices.DeleteFunc(in.spelt(name), func(key string) bool { return key == name }); len(odd) > 0 {
+				return invalid(in.op, "the query's %.40q would be read as %s: write it so", odd[0], name)
 			}
 		}
 		more := len(strings.Fields(o.Body+" "+o.Query)) > len(strings.Fields(in.op.Body+" "+in.op.Query))
@@ -104,7 +112,7 @@ func (in *call) checkBody() error {
 		}
 	}
 	if in.op.Actor != "" {
-		if err := in.readActor(members); err != nil {
+		if err := in.readActor(ctx, members); err != nil {
 			return err
 		}
 	}
@@ -122,16 +130,11 @@ func (in *call) checkNoActor() error {
 	says := func(name string) error {
 		return invalid(in.op, "%s says which admin acts: name it as the operation's Actor", name)
 	}
-	for name := range in.query {
-		// Rails reads admin_id[] and [admin_id] as admin_id.
-		base := strings.TrimLeft(name, "[] ")
-		end := strings.IndexAny(base, "[]")
-		if end >= 0 {
-			base = base[:end]
-		}
-		if base == "admin_id" || base == "from" && end >= 0 {
-			return says(base)
-		}
+	if len(in.spelt("admin_id")) > 0 {
+		return says("admin_id")
+	}
+	if slices.ContainsFunc(in.spelt("from"), func(key string) bool { return key != "from" }) {
+		return says("from.id")
 	}
 	raw, err := encode(in)
 	if err != nil || raw == nil {
@@ -139,17 +142,30 @@ func (in *call) checkNoActor() error {
 	}
 	in.body = json.RawMessage(raw) // what was checked is what is sent
 	var members map[string]json.RawMessage
-	var from struct {
-		Type string `json:"type"`
-	}
-	_ = json.Unmarshal(raw, &members) // what is no object has no members
+	var from map[string]json.RawMessage // no struct: its members would match in any case
+	_ = json.Unmarshal(raw, &members)   // what is no object has no members
 	if _, ok := members["admin_id"]; ok {
 		return says("admin_id")
 	}
-	if json.Unmarshal(members["from"], &from) == nil && from.Type == "admin" {
+	_ = json.Unmarshal(members["from"], &from)
+	if kind, _ := memberText(from["type"]); kind == "admin" {
 		return says("from.id")
 	}
 	return nil
+}
+
+// spelt returns the keys of the query that Rails reads as the name or as a member of it: name, name[], [name], name[id].
+func (in *call) spelt(name string) (keys []string) {
+	for key := range in.query {
+		base := strings.TrimLeft(key, "[] ")
+		if end := strings.IndexAny(base, "[]"); end >= 0 {
+			base = base[:end]
+		}
+		if base == name {
+			keys = append(keys, key)
+		}
+	}
+	return keys
 }
 
 // missing tells the first pair of Body or Query that a call does not say; it is empty if the call says all.
@@ -176,23 +192,29 @@ func (o Operation) missing(body map[string]json.RawMessage, query url.Values) st
 	})
 }
 
-func (in *call) readActor(members map[string]json.RawMessage) error {
+func (in *call) readActor(ctx context.Context, members map[string]json.RawMessage) error {
 	outer, inner, nested := strings.Cut(in.op.Actor, ".")
-	if in.query.Has(outer) {
+	if len(in.spelt(outer)) > 0 {
 		return invalid(in.op, "%s belongs into the Body, not into the query", outer)
 	}
-	raw := members[outer]
+	holder, name := members, outer
 	if nested {
-		var object map[string]json.RawMessage
-		if json.Unmarshal(raw, &object) != nil {
+		holder, name = nil, inner
+		if json.Unmarshal(members[outer], &holder) != nil || holder == nil {
 			return invalid(in.op, "the Body's %s must be a JSON object", outer)
 		}
-		raw = object[inner]
-		members[outer], _ = json.Marshal(object)
 	}
-	id, ok := memberText(raw)
+	if _, given := holder[name]; !given && ctx != nil {
+		if p, _ := PrincipalFrom(ctx); p.AdminID != "" {
+			holder[name], _ = json.Marshal(p.AdminID)
+		}
+	}
+	id, ok := memberText(holder[name])
 	if !ok || id == "" || id == "0" {
-		return noActor(in.op)
+		return fmt.Errorf("%w: %s: the Body must name one as %s, or the Principal of the context have one", ErrNoActingAdmin, in.op.Name, in.op.Actor)
+	}
+	if nested {
+		members[outer], _ = json.Marshal(holder)
 	}
 	in.actor = AdminID(id)
 	return in.actor.check(in.op)

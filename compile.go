@@ -16,6 +16,7 @@ const (
 	maxRoles      = 1<<16 - 2
 	maxPatterns   = 1<<16 - 1
 	maxConditions = 1<<15 - 2
+	maxCells      = 1 << 26 // pairs of a role and a permission, and conditions on them: one byte and six for each
 )
 
 // compile makes a policy ready to decide, or tells all that is wrong with it. Without conditions any name of one is
@@ -40,20 +41,22 @@ func compile(p Policy, conditions []Condition) (*compiled, error) {
 	c.out.version = sync.OnceValue(c.out.hash)
 	if p.Version != "" {
 		version := strings.Clone(p.Version)
-		c.out.version = func() string { return version }
+		c.out.given, c.out.version = version, func() string { return version }
 	}
 	return c.out, nil
 }
 
 // compiler is a compilation under way.
 type compiler struct {
-	out       *compiled
-	open      bool // any condition will do
-	wildcards map[Permission]*wildcard
-	rules     []compactRule
-	given     map[compactRule]bool // rules of the role under work that have a condition
-	last      [2][]uint16          // by deny and pattern: the role that gave the rule without a condition last
-	errs      []error
+	out        *compiled
+	open       bool // any condition will do
+	wildcards  map[Permission]*wildcard
+	rules      []compactRule
+	given      map[compactRule]bool // rules of the role under work that have a condition
+	last       [2][]uint16          // by deny and pattern: the role that gave the rule without a condition last
+	hints      int
+	conditions int // on permissions, in all roles
+	errs       []error
 }
 
 // wildcard is one that the policy uses.
@@ -62,6 +65,17 @@ type wildcard struct {
 	all     []uint16 // what it covers
 	grants  []uint16 // the same without what is reserved
 	wrong   error    // why there is no such
+}
+
+// maxHints bounds the work on a policy that is wrong throughout: to look for the nearest word costs far more than to find
+// that there is no such.
+const maxHints = 20
+
+func hint[T ~string](c *compiler, word T, candidates func() []T) string {
+	if c.hints++; c.hints > maxHints {
+		return ""
+	}
+	return didYouMean(word, candidates())
 }
 
 func (c *compiler) fail(format string, args ...any) {
@@ -119,6 +133,10 @@ func (c *compiler) roles(p Policy) {
 		c.fail("there are %d roles: at most %d can be told apart", len(given), maxRoles)
 		return
 	}
+	if len(given)*len(s.names) > maxCells {
+		c.fail("there are %d roles and %d permissions: at most %d pairs are kept", len(given), len(s.names), maxCells)
+		return
+	}
 	total := 0
 	for _, name := range given {
 		total += len(p.Roles[name].Allow) + len(p.Roles[name].Deny)
@@ -142,7 +160,7 @@ func (c *compiler) roles(p Policy) {
 		for _, parent := range rules.Inherits {
 			switch of := s.role(parent); {
 			case of == nil:
-				c.fail("role %s inherits from %.80q, which is unknown%s", word(r.name), string(parent), didYouMean(parent, given))
+				c.fail("role %s inherits from %.80q, which is unknown%s", word(r.name), string(parent), hint(c, parent, func() []Role { return given }))
 			case slices.Contains(r.parents, of):
 				c.fail("role %s inherits from %s twice", word(r.name), word(parent))
 			default:
@@ -207,7 +225,7 @@ func (c *compiler) rule(r *compiledRole, rule Rule, deny bool) {
 		for i := range known {
 			known[i] = s.conditions[i].Name
 		}
-		c.fail("role %s %s %s when %.80q, which is no condition%s", word(r.name), which, rule.Permission, rule.When, didYouMean(rule.When, known))
+		c.fail("role %s %s %s when %.80q, which is no condition%s", word(r.name), which, rule.Permission, rule.When, hint(c, rule.When, func() []string { return known }))
 		return
 	}
 	rule.When = word(rule.When) // only to name it in errors from here on
@@ -232,6 +250,9 @@ func (c *compiler) rule(r *compiledRole, rule Rule, deny bool) {
 			c.fail("role %s %s %s: %s is about resources of the kind %s, %s about %s", word(r.name), which, rule, rule.When, word(kind), s.names[id], about)
 			return
 		}
+	}
+	if c.conditions += len(covers); c.conditions > maxCells/8 {
+		return // inherit tells
 	}
 	c.rules = append(c.rules, compact)
 	for _, id := range covers {
@@ -271,7 +292,7 @@ func (c *compiler) resolve(pattern Permission) *wildcard {
 	case pattern == "*:*":
 		return &wildcard{wrong: errors.New("*:*: write * for every permission")}
 	case !pattern.isWildcard():
-		return &wildcard{wrong: fmt.Errorf("%.80q, which is an unknown permission%s", string(pattern), didYouMean(pattern, c.words()))}
+		return &wildcard{wrong: fmt.Errorf("%.80q, which is an unknown permission%s", string(pattern), hint(c, pattern, c.words))}
 	case len(s.patterns) >= maxPatterns:
 		return &wildcard{wrong: fmt.Errorf("%s: there are more than %d permissions and wildcards", pattern, maxPatterns)}
 	}
@@ -285,7 +306,7 @@ func (c *compiler) resolve(pattern Permission) *wildcard {
 		}
 	}
 	if len(w.all) == 0 {
-		w.wrong = fmt.Errorf("%s, which covers no permission%s", pattern, didYouMean(pattern, c.words()))
+		w.wrong = fmt.Errorf("%s, which covers no permission%s", pattern, hint(c, pattern, c.words))
 		return w
 	}
 	s.patterns = append(s.patterns, Permission(strings.Clone(string(pattern))))
@@ -343,6 +364,9 @@ func (c *compiler) inherit() {
 			for id, bits := range parent.outcome {
 				r.outcome[id] |= bits
 			}
+			if c.conditions += len(parent.conditional); c.conditions > maxCells/8 {
+				continue // told below
+			}
 			r.conditional = append(r.conditional, parent.conditional...)
 		}
 		if len(r.parents) > 0 {
@@ -354,6 +378,9 @@ func (c *compiler) inherit() {
 	}
 	for _, r := range c.out.list {
 		visit(r)
+	}
+	if c.conditions > maxCells/8 {
+		c.fail("the rules under conditions come to more than %d in all roles", maxCells/8)
 	}
 }
 

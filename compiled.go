@@ -37,6 +37,7 @@ type compiled struct {
 	list        []*compiledRole // ordered by name
 	conditions  []Condition
 	declared    map[Permission]Declaration
+	given       string // the version that the policy names
 	version     func() string
 }
 
@@ -216,7 +217,7 @@ func (s *compiled) grantsOf(r *compiledRole, id uint16) []Grant {
 
 // source returns the policy in its canonical form.
 func (s *compiled) source() Policy {
-	p := Policy{Version: s.version()}
+	p := Policy{Version: s.given}
 	for name, d := range s.declared {
 		if p.Permissions == nil {
 			p.Permissions = map[Permission]Declaration{}

@@ -33,7 +33,8 @@ type Condition struct {
 	// Resource is the kind of resource that it is about: it may stand on permissions of that kind only, and Met is
 	// called for such resources only. Empty means any kind.
 	Resource string
-	// Met decides. An error means that it cannot be decided: an allow is then not given, a deny holds. It is called
+	// Met decides. An error means that it cannot be decided: an allow is then not given, a deny holds. Its text
+	// reaches the caller and must not tell of r. Met is called
 	// by many goroutines at once, and more than once for one call to Intercom; it must not change p or r. A guard
 	// gives it the Value of conversations, contacts, admins and teams where the condition is for that kind;
 	// otherwise Kind and ID only.

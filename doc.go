@@ -45,7 +45,7 @@
 // # What holds always
 //
 // Nothing is allowed that a rule does not allow: no identity, no role, no rule, or an error is a denial. No write under a
-// guard leaves the process before its intent is on record. A token goes to the configured host alone: redirects are not followed, and nothing that comes from the network decides
+// guard leaves the process before its intent is on record. What is named Dangerously is the exception. A token goes to the configured host alone: redirects are not followed, and nothing that comes from the network decides
 // where the next request goes. No secret is in an error, a log line or a hook. No request is repeated when repeating
 // could do the thing twice. Requests wait for Intercom's 10-second rate windows instead of running into them; every wait
 // ends with the context.

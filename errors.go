@@ -73,7 +73,8 @@ var (
 	ErrDenied = class("denied", nil)
 	// ErrNoPrincipal: nobody acts in the context of a guarded call. Also ErrDenied.
 	ErrNoPrincipal = class("no principal", ErrDenied)
-	// ErrAuditUnavailable: the intent of a guarded call could not be recorded. Nothing was sent.
+	// ErrAuditUnavailable: the intent of a guarded call could not be recorded, and nothing was sent. Beside ErrDenied:
+	// the denial could not.
 	ErrAuditUnavailable = class("audit unavailable", nil)
 	// ErrAuditIncomplete: a guarded call was sent and answered, and only its outcome could not be recorded. The
 	// result, or the call's own error, comes beside it. Do not send it again.
@@ -81,9 +82,10 @@ var (
 )
 
 // DeniedError is a denial by a guard or by [Checker.Require]. It is ErrDenied; where that is the reason it is also
-// ErrNoPrincipal, ErrWrongWorkspace, or the error because of which the decision could not be made. To the caller a thing
-// that is hidden from them and one that does not exist are the same: ReasonConditionNotMet; the audit trail tells them
-// apart. It is not changed after it was returned.
+// ErrNoPrincipal, ErrWrongWorkspace, or the error because of which the decision could not be made. Under a guard a thing
+// that is hidden from the principal and one that does not exist are the same to the caller, ReasonConditionNotMet; the
+// audit trail tells them apart. Only where a condition fails (ReasonConditionUnknown) the thing was there. It is not
+// changed after it was returned.
 type DeniedError struct {
 	// Action is the name of the operation, such as "contacts.delete"; of a middleware, the permission.
 	Action string
@@ -291,7 +293,7 @@ func Advice(err error) string {
 		return adviceInDoubt
 	case errors.Is(err, ErrAuditIncomplete):
 		return "it was sent and answered: do not send it again; see why the audit sink fails"
-	case errors.Is(err, ErrAuditUnavailable):
+	case errors.Is(err, ErrAuditUnavailable) && !errors.Is(err, ErrDenied):
 		return "see why the audit sink fails; nothing was sent"
 	case errors.Is(err, ErrNoPrincipal):
 		return "put a Principal into the context (WithPrincipal, or the Authenticate middleware)"

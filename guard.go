@@ -38,8 +38,8 @@ type GuardConfig struct {
 	// keep the role that their Principal has. nil takes role and teams from the principal.
 	Roles *RoleDirectory
 	// DangerouslyReportOnly records what the policy denies and lets it through, so that a policy can be tried on
-	// live traffic. Conditions are looked at, which costs the same reads; lists are not filtered. A principal of
-	// another workspace is refused all the same.
+	// live traffic. Conditions are looked at, which costs the same reads; lists are not filtered. A denial that the
+	// sink does not take is let through without a record. A principal of another workspace is refused all the same.
 	DangerouslyReportOnly bool
 	// DangerouslyFailOpen sends writes whose intent the sink does not take.
 	DangerouslyFailOpen bool
@@ -62,7 +62,7 @@ func NewGuard(config GuardConfig) (*Guard, error) {
 	if config.Roles != nil && config.Roles.client == nil {
 		errs = append(errs, errors.New("the Roles were not made by NewRoleDirectory"))
 	}
-	if config.Audit == nil {
+	if f, ok := config.Audit.(SinkFunc); config.Audit == nil || ok && f == nil {
 		errs = append(errs, errors.New("there is no Audit sink: use NoAudit() if nothing is to be recorded"))
 	}
 	if err := errors.Join(errs...); err != nil {
@@ -134,8 +134,9 @@ func (g *Guard) before(ctx context.Context, c *Client, in *call) error {
 		if err := g.deny(ctx, in, d, err); err != nil {
 			return err
 		}
+	} else {
+		v.decision = d
 	}
-	v.decision = d
 	switch {
 	case in.op.Actor != "" && in.actor == "": // nobody acts, and report-only let that through
 		return noActor(in.op)
@@ -153,7 +154,7 @@ func (g *Guard) renew(ctx context.Context, in *call) error {
 	if !g.asksForRole(&v.principal) {
 		return nil
 	}
-	entry, err := g.roles.lookup(ctx, v.principal.AdminID, in.op.Effect == Destructive)
+	entry, err := g.roles.lookup(ctx, v.principal.AdminID, in.destroys())
 	if err == nil {
 		v.principal.Role, v.principal.Teams = entry.role, entry.teams
 		return nil
@@ -208,6 +209,9 @@ func (g *Guard) decide(ctx context.Context, in *call) (Decision, error) {
 func (in *call) impersonates(p *Principal) bool {
 	return in.op.Actor != "" && in.actor != p.AdminID
 }
+
+// destroys reports whether the call is decided on a fresh role alone.
+func (in *call) destroys() bool { return in.op.Effect == Destructive || destructive[in.op.Permission] }
 
 // resourceID is the argument that identifies the resource.
 func (in *call) resourceID() string {
@@ -295,7 +299,7 @@ func (g *Guard) again(ctx context.Context, in *call, mayRenew bool) error {
 		return nil
 	}
 	if g.asksForRole(&v.principal) {
-		entry, ok := g.roles.peek(v.principal.AdminID, in.op.Effect == Destructive)
+		entry, ok := g.roles.peek(v.principal.AdminID, in.destroys())
 		switch {
 		case !ok && mayRenew:
 			return errStaleRole
@@ -315,6 +319,9 @@ func (g *Guard) recheck(ctx context.Context, in *call) (Decision, error) {
 	v := in.verdict
 	d, err := g.decide(ctx, in)
 	if err == nil && d.Reason == ReasonNeedsResource && !v.judged && !v.byActor {
+		if view := views[in.op.Name]; view.list != "" {
+			return d, nil // its answer would not be filtered
+		}
 		for _, condition := range d.conditions() {
 			if condition.needsValue() {
 				return d, nil // what was not fetched is not fetched now
@@ -351,7 +358,7 @@ func (g *Guard) refuse(ctx context.Context, in *call, d Decision, cause error, l
 			e.Error = errorWord(cause)
 		}
 		if err := g.record(ctx, e); err != nil {
-			denied.causes = append(denied.causes, fmt.Errorf("%w: the denial is not on record: %w", ErrAuditUnavailable, err))
+			denied.causes = append(denied.causes, fmt.Errorf("%w: the denial is not on record: %w", ErrAuditUnavailable, sinkError{err}))
 		}
 	}
 	if letThrough {
@@ -369,7 +376,7 @@ func (g *Guard) recordIntent(ctx context.Context, c *Client, in *call) error {
 	}
 	if err := g.audit.Record(ctx, g.event(in, PhaseIntent)); err != nil {
 		if !g.failOpen {
-			return &callError{v.action + ": not sent: the intent is not on record: " + printable(untitled(err), 200), []error{ErrAuditUnavailable, err}}
+			return &callError{v.action + ": not sent: the intent is not on record: " + printable(untitled(err), 200), []error{ErrAuditUnavailable, sinkError{err}}}
 		}
 		c.s.log.ErrorContext(ctx, "intercom audit failed open", "action", v.action)
 	}
@@ -380,7 +387,7 @@ func (g *Guard) recordIntent(ctx context.Context, c *Client, in *call) error {
 // after puts on record how a call ended, and returns what its caller gets.
 func (g *Guard) after(ctx context.Context, c *Client, in *call, err error) error {
 	v := in.verdict
-	if v.judged && v.view.list == "" && errors.Is(err, ErrNotFound) {
+	if v.judged && v.view.list == "" && errors.Is(err, ErrNotFound) && !errors.Is(err, ErrDenied) {
 		// What is not there and what is hidden look the same.
 		v.missing = true
 		if denied := g.deny(ctx, in, g.because(ctx, &v.principal, v.op.Permission, ReasonConditionNotMet), nil); denied != nil {
@@ -411,7 +418,7 @@ func (g *Guard) after(ctx context.Context, c *Client, in *call, err error) error
 		return err
 	}
 	text := v.action + ": the outcome is not on record: " + printable(untitled(failure), 200)
-	causes := []error{ErrAuditIncomplete, failure}
+	causes := []error{ErrAuditIncomplete, sinkError{failure}}
 	if err != nil {
 		text += ", and: " + untitled(err)
 		causes = append(causes, err)
@@ -432,7 +439,7 @@ func outcomeOf(in *call, err error) AuditOutcome {
 	}
 }
 
-// errorWord tells of an error what may stand in a record: no text from outside.
+// errorWord tells of an error what may stand in a record: no text from outside but Intercom's code.
 func errorWord(err error) string {
 	if e, ok := errors.AsType[*APIError](err); ok && e.StatusCode != 0 {
 		return strings.TrimSpace(fmt.Sprintf("%d %s", e.StatusCode, e.Code))
@@ -488,7 +495,15 @@ func (g *Guard) event(in *call, phase AuditPhase) AuditEvent {
 	if d := v.decision; !d.Allowed && d.Permission() == AdminsImpersonate {
 		e.Permission = AdminsImpersonate
 	}
-	e.Sensitive = v.op.Effect == Destructive || destructive[v.op.Permission] || strings.HasPrefix(string(v.op.Permission), "settings:") ||
+	e.Sensitive = in.destroys() || strings.HasPrefix(string(v.op.Permission), "settings:") ||
 		v.op.Permission == AdminsWrite || in.impersonates(p)
 	return e
+}
+
+// sinkError is what a sink failed with. It is of none of this package's classes: those are about the call.
+type sinkError struct{ error }
+
+func (e sinkError) Is(target error) bool {
+	_, own := target.(*sentinel)
+	return !own && errors.Is(e.error, target)
 }

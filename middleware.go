@@ -116,11 +116,14 @@ func (q *requirement) decide(r *http.Request, p Principal) error {
 	}
 	in := &call{op: Operation{Permission: q.permission}}
 	in.verdict = &verdict{action: string(q.permission), op: in.op, principal: p, resource: resource}
-	return q.guard.deny(r.Context(), in, d, err)
+	return q.guard.refuse(r.Context(), in, d, err, q.guard.reportOnly && d.Reason != ReasonWrongWorkspace)
 }
 
 func (q *requirement) check(r *http.Request, p *Principal, resource *Resource) (Decision, error) {
 	ctx := r.Context()
+	if g := q.guard; g != nil && g.roles != nil && !p.IsZero() && p.Workspace != g.roles.client.s.workspace {
+		return Decision{Reason: ReasonWrongWorkspace, policy: q.checker.load()}, nil // their ids mean somebody else there
+	}
 	if g := q.guard; g != nil && g.asksForRole(p) {
 		entry, err := g.roles.lookup(ctx, p.AdminID, destructive[q.permission])
 		if err != nil {
@@ -153,6 +156,8 @@ func (q *requirement) refuse(w http.ResponseWriter, r *http.Request, err error) 
 func WriteError(w http.ResponseWriter, err error) {
 	e, ok := errors.AsType[*DeniedError](err)
 	switch {
+	case ok && e.Decision.Reason == ReasonConditionUnknown && errors.Is(err, ErrUnavailable):
+		writeJSON(w, http.StatusServiceUnavailable, []byte(unavailable))
 	case ok:
 		writeDenial(w, e.Decision.Reason, forbidden(e.Permission), e.Role)
 	case errors.Is(err, ErrUnavailable):

@@ -1,6 +1,9 @@
 package intercomrbac
 
-import "context"
+import (
+	"context"
+	"slices"
+)
 
 // Principal is who acts: a teammate, or a service that acts through one. It is a snapshot of role and teams at the
 // time it was made. The zero value is nobody.
@@ -33,10 +36,11 @@ type principalKey struct{}
 
 // WithPrincipal returns a context in which p acts. It is the only value that this package puts into a context.
 func WithPrincipal(ctx context.Context, p Principal) context.Context {
+	p.Teams = slices.Clone(p.Teams)
 	return context.WithValue(ctx, principalKey{}, p)
 }
 
-// PrincipalFrom returns who acts in ctx, and whether anybody does.
+// PrincipalFrom returns who acts in ctx, and whether anybody does. Its Teams are shared: do not change them.
 func PrincipalFrom(ctx context.Context) (Principal, bool) {
 	p, _ := ctx.Value(principalKey{}).(Principal)
 	return p, !p.IsZero()

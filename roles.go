@@ -203,7 +203,8 @@ func (m RoleMap) role(a *Admin) Role {
 }
 
 // Principal returns the admin as a principal: their role, teams and address, and the workspace that the client is bound to.
-// The principal is the caller's. One whose Role is empty is known and has no rights; it comes without an error.
+// The principal is the caller's. While Intercom is down its role may be as old as MaxStale: a [Checker] alone, or a guard
+// without Roles, takes it as it is; a guard with Roles asks for itself. One whose Role is empty is known and has no rights; it comes without an error.
 //
 // It waits where Intercom has to be asked, until ctx ends. It is ErrAdminNotFound if there is no such teammate in the
 // workspace, ErrInvalidRequest if the id is none, and else what kept Intercom from answering; in all of these nobody is

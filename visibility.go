@@ -131,6 +131,9 @@ func (in *call) narrow(d Decision, p *Principal) error {
 			return err
 		}
 	}
+	if len(in.spelt("query")) > 0 { // it could take the place of the one in the body
+		return invalid(in.op, "query belongs into the Body, not into the query")
+	}
 	raw, err := encode(in)
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ package golden
 import (
 	"flag"
 	"os"
+	"strings"
 	"testing"
 )
 
@@ -22,6 +23,21 @@ func Compare(t testing.TB, file, got string) {
 		t.Fatalf("golden: %v", err)
 	}
 	if string(want) != got {
-		t.Errorf("%s is not what it was: run the test with -update if the change is meant. It was:\n%s\nIt is:\n%s", file, want, got)
+		line, was, is := firstDifference(string(want), got)
+		t.Errorf("%s is not what it was: run the test with -update if the change is meant. Line %d was\n%s\nand is\n%s", file, line, was, is)
 	}
+}
+
+func firstDifference(want, got string) (line int, was, is string) {
+	a, b := strings.Split(want, "\n"), strings.Split(got, "\n")
+	for line < len(a) && line < len(b) && a[line] == b[line] {
+		line++
+	}
+	at := func(lines []string) string {
+		if line < len(lines) {
+			return lines[line]
+		}
+		return "(no line)"
+	}
+	return line + 1, at(a), at(b)
 }

@@ -19,6 +19,14 @@ func (f *failing) Helper()               {}
 func (f *failing) Errorf(string, ...any) { f.errors++ }
 func (f *failing) Fatalf(string, ...any) { f.fatals++ }
 
+func TestFirstDifference(t *testing.T) {
+	for want, got := range map[string]string{"a\nb\nc": "a\nx\nc", "a\nb": "a", "a": "a\nb", "": "x"} {
+		line, was, is := firstDifference(want, got)
+		assert.NotEqual(t, was, is)
+		assert.Equal(t, map[string]int{"a\nb\nc": 2, "a\nb": 2, "a": 2, "": 1}[want], line)
+	}
+}
+
 func TestCompare(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "output.txt")
 	require.NoError(t, os.WriteFile(file, []byte("as it was"), 0o600))

@@ -7,7 +7,7 @@ import "math/bits"
 // Set is a set of strings, each with its place. It is not changed after it was made, and is safe for concurrent use.
 // The zero value is empty.
 type Set struct {
-	slots []slot // a power of two, a quarter of them used at the most; nil if the set is empty
+	slots []slot // a power of two, half of them used at the most; nil if the set is empty
 }
 
 type slot struct {
