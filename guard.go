@@ -34,8 +34,9 @@ type GuardConfig struct {
 	// AuditReads records intent and outcome of reads, too.
 	AuditReads bool
 	// Roles finds out the role and the teams of teammates: the principal's own are not looked at then, those of the
-	// directory decide, which are no older than its TTL, and never stale where something is destroyed. Services
-	// keep the role that their Principal has. nil takes role and teams from the principal.
+	// directory decide. They are no older than its TTL; only while Intercom is down they may be as old as MaxStale,
+	// and not even then where something is destroyed. Services keep the role that their Principal has. nil takes
+	// role and teams from the principal.
 	Roles *RoleDirectory
 	// DangerouslyReportOnly records what the policy denies and lets it through, so that a policy can be tried on
 	// live traffic. Conditions are looked at, which costs the same reads; lists are not filtered. A denial that the
@@ -110,7 +111,7 @@ type verdict struct {
 	missing   bool     // the resource is not there, which only the record may tell
 }
 
-// before decides about a call, with at most one read, and puts its intent on record.
+// before decides about a call and puts its intent on record. It reads from Intercom only what a condition is about.
 func (g *Guard) before(ctx context.Context, c *Client, in *call) error {
 	v := &verdict{action: in.op.Name, op: in.op}
 	in.verdict = v

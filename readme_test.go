@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/intercomrbac/intercomrbac"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -57,6 +58,31 @@ func TestInvariantsHaveTheirTests(t *testing.T) {
 	for _, name := range named {
 		assert.Contains(t, code.String(), "\nfunc "+name[1]+"(t *testing.T)")
 	}
+}
+
+// The table in the comment of StockPolicy is what the policy says.
+func TestStockPolicyIsAsItsCommentHasIt(t *testing.T) {
+	t.Parallel()
+	source, err := os.ReadFile("permissions.go")
+	require.NoError(t, err)
+	roles := []intercomrbac.Role{"owner", "admin", "agent"}
+	c := stockChecker(t)
+	documented := map[string]string{}
+	for _, row := range regexp.MustCompile(`(?m)^//\t([a-z_]+:[a-z]+) +(\S+) +(\S+) +(\S+)$`).FindAllStringSubmatch(string(source), -1) {
+		for i, role := range roles {
+			documented[string(role)+" "+row[1]] = row[2+i]
+		}
+	}
+	said := map[string]string{}
+	for line := range strings.Lines(c.Matrix()) {
+		cells := strings.Fields(line)
+		for i, role := range []string{"admin", "agent", "owner"} {
+			if cells[0] != "permission" {
+				said[role+" "+cells[0]] = cells[1+i]
+			}
+		}
+	}
+	assert.Equal(t, said, documented)
 }
 
 func unindented(s string) string {
