@@ -31,7 +31,7 @@ func TestRequireTakesNoPrincipalOfAnotherWorkspace(t *testing.T) {
 			directory, err := intercomrbac.NewRoleDirectory(srv.Client(intercomrbac.WithWorkspace("ws-a")), intercomrbac.RoleDirectoryConfig{
 				Map: intercomrbac.RoleMap{RoleIDs: map[intercomrbac.ID]intercomrbac.Role{"5401": "owner"}}})
 			require.NoError(t, err)
-			sink := new(events)
+			sink := &trail{}
 			g, err := intercomrbac.NewGuard(intercomrbac.GuardConfig{Checker: stockChecker(t), Audit: sink, Roles: directory, DangerouslyReportOnly: reportOnly})
 			require.NoError(t, err)
 			h := g.Require("contacts:delete")(reached)
@@ -39,8 +39,8 @@ func TestRequireTakesNoPrincipalOfAnotherWorkspace(t *testing.T) {
 				ctx := intercomrbac.WithPrincipal(t.Context(), intercomrbac.Principal{AdminID: ids.Owner, Workspace: workspace})
 				assert.Equal(t, status, serve(h, httptest.NewRequestWithContext(ctx, "DELETE", "/", nil)).Code, "%q", workspace)
 			}
-			require.Len(t, sink.list, 2)
-			assert.Equal(t, intercomrbac.ReasonWrongWorkspace, sink.list[0].Reason)
+			require.Len(t, sink.events, 2)
+			assert.Equal(t, intercomrbac.ReasonWrongWorkspace, sink.events[0].Reason)
 		})
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/intercomrbac/intercomrbac"
@@ -217,37 +216,24 @@ func TestOnDenied(t *testing.T) {
 	assert.ErrorIs(t, got, intercomrbac.ErrNoPrincipal)
 }
 
-// events collects what a sink is given.
-type events struct {
-	mu   sync.Mutex
-	list []intercomrbac.AuditEvent
-}
-
-func (e *events) Record(_ context.Context, event intercomrbac.AuditEvent) error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.list = append(e.list, event)
-	return nil
-}
-
 func TestGuardRequirePutsDenialsOnRecord(t *testing.T) {
 	t.Parallel()
-	sink := new(events)
+	sink := &trail{}
 	g, err := intercomrbac.NewGuard(intercomrbac.GuardConfig{Checker: stockChecker(t), Audit: sink})
 	require.NoError(t, err)
 	h := g.Require("contacts:delete")(reached)
 	assert.Equal(t, 200, serve(h, requestAs(t.Context(), "owner")).Code)
-	assert.Empty(t, sink.list)
+	assert.Empty(t, sink.events)
 	assertRefused(t, serve(h, requestAs(t.Context(), "agent")), 403, bodyForbidden("contacts:delete", "agent"))
 	assertRefused(t, serve(h, httptest.NewRequest("GET", "/", nil)), 401, bodyUnauthorized)
-	require.Len(t, sink.list, 2)
-	e := sink.list[0]
+	require.Len(t, sink.events, 2)
+	e := sink.events[0]
 	assert.False(t, e.Timestamp.IsZero())
-	assert.NotEqual(t, e.ID, sink.list[1].ID)
+	assert.NotEqual(t, e.ID, sink.events[1].ID)
 	assert.Equal(t, intercomrbac.AuditEvent{Timestamp: e.Timestamp, AdminID: "991267459", Action: "contacts:delete", Success: new(false), ID: e.ID,
 		Phase: intercomrbac.PhaseDenial, Role: "agent", Permission: "contacts:delete", Reason: intercomrbac.ReasonNotGranted,
 		PolicyVersion: e.PolicyVersion, Sensitive: true}, e)
-	assert.Equal(t, intercomrbac.ReasonNoPrincipal, sink.list[1].Reason)
+	assert.Equal(t, intercomrbac.ReasonNoPrincipal, sink.events[1].Reason)
 }
 
 // A sink that fails does not let anybody in.
@@ -268,13 +254,13 @@ func TestGuardRequireDeniesWhenTheSinkFails(t *testing.T) {
 
 func TestGuardRequireReportOnly(t *testing.T) {
 	t.Parallel()
-	sink := new(events)
+	sink := &trail{}
 	g, err := intercomrbac.NewGuard(intercomrbac.GuardConfig{Checker: stockChecker(t), Audit: sink, DangerouslyReportOnly: true})
 	require.NoError(t, err)
 	assert.Equal(t, 200, serve(g.Require("contacts:delete")(reached), requestAs(t.Context(), "agent")).Code)
-	require.Len(t, sink.list, 1)
-	assert.True(t, sink.list[0].ReportOnly)
-	assert.Equal(t, intercomrbac.PhaseDenial, sink.list[0].Phase)
+	require.Len(t, sink.events, 1)
+	assert.True(t, sink.events[0].ReportOnly)
+	assert.Equal(t, intercomrbac.PhaseDenial, sink.events[0].Phase)
 }
 
 // With a directory the role in Intercom decides, whatever the principal says.
