@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 )
 
@@ -28,6 +29,53 @@ type noAudit struct{}
 
 // Record implements [AuditSink].
 func (noAudit) Record(context.Context, AuditEvent) error { return nil }
+
+// MultiSink records to all of the sinks, one after the other, each whatever the others say. It fails where one of them
+// does, with all their errors, and where there is none. Wrap a sink in [BestEffort] that may fail.
+func MultiSink(sinks ...AuditSink) AuditSink {
+	sinks = slices.Clone(sinks)
+	return SinkFunc(func(ctx context.Context, e AuditEvent) error {
+		if len(sinks) == 0 {
+			return errors.New("intercomrbac: MultiSink: there is no sink")
+		}
+		var errs []error
+		for i, sink := range sinks {
+			if sink == nil {
+				errs = append(errs, fmt.Errorf("sink %d is nil", i+1))
+			} else if err := sink.Record(ctx, e); err != nil {
+				errs = append(errs, fmt.Errorf("sink %d: %w", i+1, err))
+			}
+		}
+		if err := errors.Join(errs...); err != nil {
+			return fmt.Errorf("intercomrbac: MultiSink: %w", err)
+		}
+		return nil
+	})
+}
+
+// BestEffort records to sink and takes its failure for success: what it does not take is lost, and nothing is stopped for
+// it. It is for sinks beside the one that counts.
+func BestEffort(sink AuditSink) AuditSink {
+	return SinkFunc(func(ctx context.Context, e AuditEvent) error {
+		if sink != nil {
+			_ = sink.Record(ctx, e) // as the name says
+		}
+		return nil
+	})
+}
+
+// SensitiveOnly records to sink the events that are Sensitive, such as to a channel that people watch. Others are no error.
+func SensitiveOnly(sink AuditSink) AuditSink {
+	return SinkFunc(func(ctx context.Context, e AuditEvent) error {
+		switch {
+		case !e.Sensitive:
+			return nil
+		case sink == nil:
+			return errors.New("intercomrbac: SensitiveOnly: the sink is nil")
+		}
+		return sink.Record(ctx, e)
+	})
+}
 
 // AuditPhase says when in a call an event was recorded.
 type AuditPhase string
@@ -97,22 +145,26 @@ type AuditEvent struct {
 	Error string `json:"error,omitempty"`
 }
 
-// SlogSink records to a logger: intents and outcomes at info level, denials and failures at warn level. Unlike the
-// logger's own methods it reports the handler's errors, and a level that would drop the event is one.
+// SlogSink records to a logger: intents and outcomes at info level, denials, failures and what is sensitive at warn level,
+// the last as "[AUDIT] Sensitive action: contacts.delete by ana@example.com". Unlike the logger's own methods it reports
+// the handler's errors, and a level that would drop the event is one.
 func SlogSink(logger *slog.Logger) AuditSink {
 	return SinkFunc(func(ctx context.Context, e AuditEvent) error {
 		if logger == nil {
 			return errors.New("intercomrbac: SlogSink: the logger is nil")
 		}
-		level := slog.LevelInfo
+		level, message := slog.LevelInfo, "audit"
 		if e.Phase == PhaseDenial || e.Success != nil && !*e.Success {
 			level = slog.LevelWarn
+		}
+		if e.Sensitive {
+			level, message = slog.LevelWarn, "[AUDIT] Sensitive action: "+e.Action+" by "+firstOf(e.AdminEmail, string(e.AdminID), e.Service, "nobody")
 		}
 		h := logger.Handler()
 		if !h.Enabled(ctx, level) {
 			return fmt.Errorf("intercomrbac: SlogSink: the logger drops level %s: enable it", level)
 		}
-		record := slog.NewRecord(e.Timestamp, level, "audit", 0)
+		record := slog.NewRecord(e.Timestamp, level, message, 0)
 		record.AddAttrs(e.attrs()...)
 		if err := h.Handle(ctx, record); err != nil {
 			return fmt.Errorf("intercomrbac: SlogSink: %w", err)

@@ -74,7 +74,7 @@ type gate interface {
 	// judge returns what the caller may see of an answer.
 	judge(ctx context.Context, in *call, body []byte) ([]byte, error)
 	// after learns how the call ended, and its error is returned in place of the call's own.
-	after(ctx context.Context, c *Client, in *call, err error) error
+	after(ctx context.Context, in *call, err error) error
 }
 
 // Option configures a client. Options may come in any order; each may be given once.

@@ -86,7 +86,7 @@ func (c *Client) do(ctx context.Context, in *call) error {
 	ended := false
 	defer func() {
 		if !ended { // a panic goes on, and is on record
-			_ = gate.after(ctx, c, in, &callError{in.op.Name + ": the call panicked", []error{ErrOutcomeUnknown}})
+			_ = gate.after(ctx, in, &callError{in.op.Name + ": the call panicked", []error{ErrOutcomeUnknown}})
 		}
 	}()
 	if in.rewritten {
@@ -100,7 +100,7 @@ func (c *Client) do(ctx context.Context, in *call) error {
 		err = json.Unmarshal(in.nothing, in.out)
 	}
 	in.answered, ended = err == nil, true
-	return gate.after(ctx, c, in, err)
+	return gate.after(ctx, in, err)
 }
 
 // prepare returns URL and body of a call.

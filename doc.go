@@ -20,7 +20,8 @@
 // reads one from JSON. [NewChecker] finds its mistakes and makes a [Checker], whose [Decision] says why. A [Guard], made
 // by [NewGuard] and given to a client by [WithGuard], puts the checker before every call and the record ([AuditSink])
 // around it. Who acts is the [Principal] of the context. [Authenticate] and [Checker.Require] or [Guard.Require] do the same
-// for HTTP routes. A [RoleDirectory] finds out which role a teammate holds in Intercom.
+// for HTTP routes, and [Guard.Audited] for other actions of a service's own. A [RoleDirectory] finds out which role a
+// teammate holds in Intercom.
 //
 // A guarded call is decided before anything is sent, and once more before each attempt. Where a grant hangs on a
 // condition, one read comes before a write, to look at the thing that it is about (and one more where the right to act in

@@ -246,3 +246,39 @@ func ExampleChecker_Matrix() {
 	// contacts:read         yes    yes
 	// contacts:write        vip    -
 }
+
+func ExampleGuard_Audited() {
+	policy := intercomrbac.StockPolicy()
+	policy.Permissions = map[intercomrbac.Permission]intercomrbac.Declaration{"invoices:refund": {}}
+	policy.Roles["billing"] = intercomrbac.RoleRules{Allow: intercomrbac.Rules("invoices:refund")}
+	checker, err := intercomrbac.NewChecker(policy)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	var record intercomtest.AuditMem
+	guard, err := intercomrbac.NewGuard(intercomrbac.GuardConfig{Checker: checker, Audit: &record})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	refund := intercomrbac.Action{Name: "invoices.refund", Permission: "invoices:refund", Effect: intercomrbac.Write}
+	for _, role := range []intercomrbac.Role{"billing", "agent"} {
+		ctx := intercomrbac.WithPrincipal(context.Background(), intercomrbac.Principal{AdminID: "991267461", Role: role})
+		err := guard.Audited(ctx, refund, intercomrbac.Resource{Kind: "invoice", ID: "A-1001"}, func(context.Context) error {
+			fmt.Println("refunded")
+			return nil
+		})
+		fmt.Println(errors.Is(err, intercomrbac.ErrDenied))
+	}
+	for _, e := range record.Events() {
+		fmt.Println(e.Phase, e.Action, e.ResourceID, e.Reason)
+	}
+	// Output:
+	// refunded
+	// false
+	// true
+	// intent invoices.refund A-1001 allowed
+	// outcome invoices.refund A-1001 allowed
+	// denial invoices.refund A-1001 not_granted
+}

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -96,6 +97,7 @@ func WithGuard(g *Guard) Option {
 // verdict is what a guard knows of a call under way.
 type verdict struct {
 	id        string // of the audit events; empty until one is recorded
+	log       *slog.Logger
 	action    string
 	op        Operation // as it was asked for; what is sent may be a search in place of a list
 	principal Principal
@@ -113,7 +115,7 @@ type verdict struct {
 
 // before decides about a call and puts its intent on record. It reads from Intercom only what a condition is about.
 func (g *Guard) before(ctx context.Context, c *Client, in *call) error {
-	v := &verdict{action: in.op.Name, op: in.op}
+	v := &verdict{action: in.op.Name, op: in.op, log: c.s.log}
 	in.verdict = v
 	p, known := PrincipalFrom(ctx)
 	v.principal = p
@@ -146,7 +148,7 @@ func (g *Guard) before(ctx context.Context, c *Client, in *call) error {
 			return err
 		}
 	}
-	return g.recordIntent(ctx, c, in)
+	return g.recordIntent(ctx, in)
 }
 
 // renew finds out the principal's role in Intercom, if the guard goes by that.
@@ -370,7 +372,7 @@ func (g *Guard) refuse(ctx context.Context, in *call, d Decision, cause error, l
 }
 
 // recordIntent puts a write on record before it is sent.
-func (g *Guard) recordIntent(ctx context.Context, c *Client, in *call) error {
+func (g *Guard) recordIntent(ctx context.Context, in *call) error {
 	v := in.verdict
 	if g.audit == nil || v.op.Effect == Read && !g.auditReads {
 		return nil
@@ -379,14 +381,14 @@ func (g *Guard) recordIntent(ctx context.Context, c *Client, in *call) error {
 		if !g.failOpen {
 			return &callError{v.action + ": not sent: the intent is not on record: " + printable(untitled(err), 200), []error{ErrAuditUnavailable, sinkError{err}}}
 		}
-		c.s.log.ErrorContext(ctx, "intercom audit failed open", "action", v.action)
+		v.log.ErrorContext(ctx, "intercom audit failed open", "action", v.action)
 	}
 	v.intent = true
 	return nil
 }
 
 // after puts on record how a call ended, and returns what its caller gets.
-func (g *Guard) after(ctx context.Context, c *Client, in *call, err error) error {
+func (g *Guard) after(ctx context.Context, in *call, err error) error {
 	v := in.verdict
 	if v.judged && v.view.list == "" && errors.Is(err, ErrNotFound) && !errors.Is(err, ErrDenied) {
 		// What is not there and what is hidden look the same.
@@ -415,7 +417,7 @@ func (g *Guard) after(ctx context.Context, c *Client, in *call, err error) error
 	case failure == nil:
 		return err
 	case g.failOpen:
-		c.s.log.ErrorContext(ctx, "intercom audit failed open", "action", v.action)
+		v.log.ErrorContext(ctx, "intercom audit failed open", "action", v.action)
 		return err
 	}
 	text := v.action + ": the outcome is not on record: " + printable(untitled(failure), 200)
@@ -497,8 +499,16 @@ func (g *Guard) event(in *call, phase AuditPhase) AuditEvent {
 		e.Permission = AdminsImpersonate
 	}
 	e.Sensitive = in.destroys() || strings.HasPrefix(string(v.op.Permission), "settings:") ||
-		v.op.Permission == AdminsWrite || in.impersonates(p)
+		v.op.Permission == AdminsWrite || in.impersonates(p) || soundsSensitive(v.op.Name)
 	return e
+}
+
+// soundsSensitive looks at the name of an action that is in no table.
+func soundsSensitive(name string) bool {
+	if _, known := LookupOperation(name); known {
+		return false
+	}
+	return strings.Contains(name, "delete") || strings.Contains(name, "settings")
 }
 
 // sinkError is what a sink failed with. It is of none of this package's classes: those are about the call.

@@ -533,7 +533,7 @@ func TestSlogSink(t *testing.T) {
 	b, err := json.Marshal(denial)
 	require.NoError(t, err)
 	require.NoError(t, json.Unmarshal(b, &event))
-	event["time"], event["level"], event["msg"] = event["timestamp"], "WARN", "audit"
+	event["time"], event["level"], event["msg"] = event["timestamp"], "WARN", "[AUDIT] Sensitive action: contacts.delete by ana@example.com"
 	delete(event, "timestamp")
 	assert.Equal(t, event, line, "every member is there, under its own name")
 

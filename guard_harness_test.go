@@ -24,6 +24,7 @@ type desk struct {
 	plain   *intercomrbac.Client // the same workspace without the guard
 	checker *intercomrbac.Checker
 	roles   *intercomrbac.RoleDirectory
+	guard   *intercomrbac.Guard
 	client  *intercomrbac.Client
 	trail   *trail
 }
@@ -55,9 +56,9 @@ func newDesk(tb testing.TB, config deskConfig) *desk {
 		require.NoError(tb, err)
 		g.Roles = d.roles
 	}
-	guard, err := intercomrbac.NewGuard(g)
+	d.guard, err = intercomrbac.NewGuard(g)
 	require.NoError(tb, err)
-	d.client, err = d.plain.With(intercomrbac.WithGuard(guard)) // shares the limiter, as a directory's client does
+	d.client, err = d.plain.With(intercomrbac.WithGuard(d.guard)) // shares the limiter, as a directory's client does
 	require.NoError(tb, err)
 	return d
 }
