@@ -33,6 +33,10 @@
 // number of requests then tell that something was left out. What Intercom quotes of a hidden thing in another one is not
 // looked into.
 //
+// # Routing
+//
+// A [Router] assigns conversations to teams by topic, as the principal of the context.
+//
 // # Errors
 //
 // errors.Is tells the class of an error, and [Advice] what to do about it. A refusal by Intercom is an [*APIError] as well

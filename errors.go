@@ -68,6 +68,8 @@ var (
 	ErrWrongWorkspace = class("principal of another workspace", nil)
 	// ErrCursorRepeated: a list came back to a page that it had given before.
 	ErrCursorRepeated = class("the list repeats a cursor", nil)
+	// ErrNoRoute: a [Router] has no team for a topic, and no fallback.
+	ErrNoRoute = class("no route", nil)
 	// ErrDenied: a guard does not allow the call; it is a [*DeniedError]. It is this program's own policy, not
 	// Intercom's word, which is ErrForbidden.
 	ErrDenied = class("denied", nil)
@@ -301,6 +303,8 @@ func Advice(err error) string {
 		return "say which teammate acts: AdminID in the params, or a Principal with one in the context"
 	case errors.Is(err, ErrWrongWorkspace):
 		return "use the client of the principal's workspace"
+	case errors.Is(err, ErrNoRoute):
+		return "give the Router a route for the topic, or a Fallback"
 	case errors.Is(err, ErrDenied):
 		return "the policy does not allow it: Explain and WhoCan of the Checker tell what it allows, and to which role"
 	case errors.Is(err, ErrNoToken):
