@@ -41,6 +41,7 @@ type settings struct {
 	log        *slog.Logger
 	onResponse func(context.Context, ResponseInfo)
 	gate       gate
+	used       *usedScopes // shared with the client's copies
 }
 
 // option marks an option that was given and may be given only once.
@@ -300,6 +301,7 @@ func NewClient(opts ...Option) (*Client, error) {
 		limiter: new(WindowLimiter),
 		retry:   retry,
 		log:     slog.New(slog.DiscardHandler),
+		used:    new(usedScopes),
 	}
 	errs := s.apply(opts)
 	if s.given&optionToken == 0 {
@@ -313,7 +315,7 @@ func NewClient(opts ...Option) (*Client, error) {
 }
 
 // With returns a copy of the client with other settings. It shares limiter, token and connections with c unless opts
-// replace them. Options that say whom the client talks to or as whom (token, region, base URL, workspace) are errors.
+// replace them, and the record of [Client.UsedScopes]. Options that say whom the client talks to or as whom (token, region, base URL, workspace) are errors.
 // The copy of a guarded client has the same guard.
 func (c *Client) With(opts ...Option) (*Client, error) {
 	if c == nil || c.s.token == nil {

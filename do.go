@@ -268,7 +268,10 @@ func (c *Client) send(ctx context.Context, in *call, target string, body []byte)
 	for attempt := 1; ; attempt++ {
 		a := c.attempt(ctx, in, target, body, attempt)
 		in.requestID = a.requestID
-		in.sent = in.sent || a.fault == faultNone || a.fault == faultLost
+		if a.fault == faultNone || a.fault == faultLost {
+			in.sent = true
+			c.s.used.add(in.op.Scope)
+		}
 		err := c.conclude(ctx, in, &a, attempt)
 		if a.body != nil && a.body.Cap() <= 1<<20 {
 			buffers.Put(a.body)

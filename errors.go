@@ -174,7 +174,8 @@ type APIError struct {
 	foreign  bool   // the body was none of Intercom's
 }
 
-// Error is one line with operation, status, code, message and request id. It never holds the body or the URL.
+// Error is one line with operation, status, code, message and request id, and with the scope where one is missing. It
+// never holds the body or the URL.
 func (e *APIError) Error() string {
 	var b strings.Builder
 	b.WriteString("intercomrbac: ")
@@ -191,6 +192,9 @@ func (e *APIError) Error() string {
 	}
 	if e.Field != "" {
 		fmt.Fprintf(&b, " (field %s)", e.Field)
+	}
+	if e.Scope != "" && errors.Is(e.class(), ErrScopeMissing) {
+		fmt.Fprintf(&b, " (needs the scope %q)", string(e.Scope))
 	}
 	if e.OutcomeUnknown {
 		b.WriteString(" (it may have been done: look before you send it again)")

@@ -92,14 +92,8 @@ func (s *Server) authorize(t *token, op intercomrbac.Operation) error {
 
 // machineName is how Intercom writes the scope in texts. Where it has not been seen there, it is made of the label.
 func machineName(scope intercomrbac.Scope) string {
-	switch scope {
-	case intercomrbac.ScopeReadOneAdmin:
-		return "read_single_admin"
-	case intercomrbac.ScopeReadUsers:
-		return "read_users"
-	case intercomrbac.ScopeReadWriteUsers:
-		return "read_write_users"
-	default:
-		return strings.ReplaceAll(strings.ToLower(string(scope)), " ", "_")
+	if info, ok := intercomrbac.LookupScope(string(scope)); ok && info.MachineName != "" {
+		return info.MachineName
 	}
+	return strings.ReplaceAll(strings.ToLower(string(scope)), " ", "_")
 }

@@ -38,8 +38,11 @@ func run(ctx context.Context, out io.Writer) error {
 			return err
 		}
 		fmt.Fprintln(out, "Reading from the workspace of INTERCOM_ACCESS_TOKEN. Nothing is written.")
-		_, err = read(ctx, out, client)
-		return err
+		if _, err := read(ctx, out, client); err != nil {
+			return err
+		}
+		showScopes(out, client)
+		return nil
 	}
 	fmt.Fprintln(out, "INTERCOM_ACCESS_TOKEN is not set: this is a fake workspace, in memory.")
 	fake := intercomtest.Start()
@@ -56,7 +59,11 @@ func run(ctx context.Context, out io.Writer) error {
 	if err := guard(ctx, out, client, seen); err != nil {
 		return err
 	}
-	return explainErrors(ctx, out, fake, seen)
+	if err := explainErrors(ctx, out, fake, client, seen); err != nil {
+		return err
+	}
+	showScopes(out, client)
+	return nil
 }
 
 // found is what the first part saw, for the others to work with.
@@ -197,9 +204,12 @@ func guard(ctx context.Context, out io.Writer, client *intercomrbac.Client, f fo
 }
 
 // explainErrors provokes one error of each class.
-func explainErrors(ctx context.Context, out io.Writer, fake *intercomtest.Server, f found) error {
+func explainErrors(ctx context.Context, out io.Writer, fake *intercomtest.Server, client *intercomrbac.Client, f found) error {
 	fmt.Fprintln(out, "\nErrors, and what to do about each")
-	client := fake.Client(intercomrbac.WithRetry(intercomrbac.Retry{Attempts: 1}))
+	client, err := client.With(intercomrbac.WithRetry(intercomrbac.Retry{Attempts: 1}))
+	if err != nil {
+		return err
+	}
 	fake.AddToken("quickstart-token-for-admins-only", intercomrbac.ScopeReadAdmins)
 	fake.AddToken("quickstart-token-that-is-revoked")
 	fake.RevokeToken("quickstart-token-that-is-revoked", "token_revoked")
@@ -311,6 +321,14 @@ func explainErrors(ctx context.Context, out io.Writer, fake *intercomtest.Server
 		fmt.Fprintf(out, "    -> %s\n", intercomrbac.Advice(err))
 	}
 	return nil
+}
+
+// showScopes ends the output with what an app needs that does all this.
+func showScopes(out io.Writer, client *intercomrbac.Client) {
+	fmt.Fprintln(out, "\nScopes that were used: tick these in the Developer Hub")
+	for _, scope := range client.UsedScopes() {
+		fmt.Fprintf(out, "  %s\n", scope)
+	}
 }
 
 func newTable(out io.Writer, title string, columns ...string) *tabwriter.Writer {
