@@ -216,6 +216,7 @@ func TestErrorClassesAndAdvice(t *testing.T) {
 			for _, part := range []string{"intercomrbac: ", tt.op, fmt.Sprint(tt.status), tt.code, tt.message, e.RequestID} {
 				assert.Contains(t, err.Error(), part)
 			}
+			assert.Equal(t, slices.Contains(tt.is, "ErrScopeMissing"), strings.Contains(err.Error(), fmt.Sprintf("(needs the scope %q)", string(op.Scope))))
 			assertOneLine(t, err.Error())
 			assert.Len(t, m.requests(), 1)
 		})
@@ -380,6 +381,8 @@ func TestErrorTextIsShort(t *testing.T) {
 	t.Parallel()
 	e := &intercomrbac.APIError{StatusCode: 404, Code: "not_found", Message: "Nothing here", Field: "id", RequestID: "r-1", Operation: "conversations.get"}
 	assert.Equal(t, "intercomrbac: conversations.get: 404 not_found: Nothing here (field id) (request_id r-1)", e.Error())
+	e = &intercomrbac.APIError{StatusCode: 401, Code: "token_unauthorized", Message: "No", RequestID: "r-1", Operation: "tags.list", Scope: "Read tags"}
+	assert.Equal(t, `intercomrbac: tags.list: 401 token_unauthorized: No (needs the scope "Read tags") (request_id r-1)`, e.Error())
 	assert.Equal(t, "intercomrbac: 502 bad gateway", (&intercomrbac.APIError{StatusCode: 502}).Error())
 	assert.Equal(t, "intercomrbac: 599 unexpected status", (&intercomrbac.APIError{StatusCode: 599}).Error())
 

@@ -208,3 +208,50 @@ func ExampleOperations() {
 	// conversations.delete: DELETE /conversations/{conversation_id} needs the scope "Write conversations"
 	// conversations.delete_with_metrics: DELETE /conversations/{conversation_id} needs the scope "Delete conversations and metrics"
 }
+
+// What the users of the widely copied TypeScript sample call "Read contacts" has another label in the Developer Hub.
+func ExampleLookupScope() {
+	info, ok := intercomrbac.LookupScope("Read contacts")
+	fmt.Println(ok, info.Scope)
+	fmt.Println(info.Calls[:2])
+	fmt.Println(info.Topics)
+	// Output:
+	// true Read and list users and companies
+	// [GET /contacts POST /contacts/search]
+	// [contact.* visitor.* granular.* company.*]
+}
+
+func ExampleRequiredScopes() {
+	var ops []intercomrbac.Operation
+	for _, name := range []string{"conversations.assign", "conversations.close", "teams.list"} {
+		if op, ok := intercomrbac.LookupOperation(name); ok {
+			ops = append(ops, op)
+		}
+	}
+	for _, scope := range intercomrbac.RequiredScopes(ops...) {
+		fmt.Println(scope)
+	}
+	// Output:
+	// Read admins
+	// Write conversations
+}
+
+func ExampleClient_UsedScopes() {
+	fake := intercomtest.Start()
+	defer fake.Close()
+	ids := fake.Seed()
+	client := fake.Client()
+
+	ctx := context.Background()
+	if _, err := closeStale(ctx, client, ids.Conversations[1], ids.Agent); err != nil {
+		fmt.Println(err)
+		return
+	}
+	// At the end of a test run: the least set to tick in the Developer Hub.
+	for _, scope := range client.UsedScopes() {
+		fmt.Println(scope)
+	}
+	// Output:
+	// Read conversations
+	// Write conversations
+}
