@@ -9,7 +9,8 @@
 // [NewClient] makes a [Client] for one workspace; its services ([AdminsService], [TeamsService],
 // [ConversationsService], [ContactsService], [DataEventsService]) hold a method for each call. Each method has an
 // [Operation] that says which HTTP call it is, which OAuth [Scope] and which [Permission] it needs, and whether it may
-// be repeated; [Operations] lists them. [Client.Do] calls what has no method yet.
+// be repeated; [Operations] lists them. [Client.Do] calls what has no method yet. [LookupScope] says what a scope grants, and
+// [Client.UsedScopes] which ones a program needed.
 //
 // Lists have List for a page and All for a sequence that fetches pages as they are needed. Writes take a params struct;
 // where Intercom wants to know which teammate acts, the params' AdminID says so, or else the [Principal] of the context.

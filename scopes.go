@@ -20,56 +20,56 @@ const (
 	ScopeReadWriteUsers   Scope = "Read and write users"              // create and delete contacts
 	ScopeWriteUsers       Scope = "Write users and companies"         // create and update companies
 
-	ScopeReadTags  Scope = "Read tags"
-	ScopeWriteTags Scope = "Write tags"
+	ScopeReadTags  Scope = "Read tags"  // list tags
+	ScopeWriteTags Scope = "Write tags" // create, apply, remove and delete tags
 
-	ScopeReadConversations   Scope = "Read conversations"
+	ScopeReadConversations   Scope = "Read conversations"               // get, list and search; also macros
 	ScopeWriteConversations  Scope = "Write conversations"              // also messages, which is not documented
 	ScopeDeleteConversations Scope = "Delete conversations and metrics" // only where the metrics go too
 
-	ScopeReadEvents  Scope = "Read events"
-	ScopeWriteEvents Scope = "Write events"
+	ScopeReadEvents  Scope = "Read events"  // list the events of a contact
+	ScopeWriteEvents Scope = "Write events" // submit events
 
 	ScopeReadTickets  Scope = "Read tickets"  // also tickets among the conversations
 	ScopeWriteTickets Scope = "Write tickets" // also conversations that are tickets
 
-	ScopeReadCounts          Scope = "Read counts"
-	ScopeWriteDataAttributes Scope = "Write data attributes"
-	ScopeExportMessageData   Scope = "Export message data" // engagement with messages
-	ScopeExportContentData   Scope = "Export content data" // engagement with content
-	ScopeReadContentData     Scope = "Read content data"
-	ScopeCustomObjects       Scope = "Read and write custom object instances"
-	ScopeReadJobStatus       Scope = "Read status of jobs"
+	ScopeReadCounts          Scope = "Read counts"                            // count users and companies; the calls are not documented
+	ScopeWriteDataAttributes Scope = "Write data attributes"                  // create and update custom attributes
+	ScopeExportMessageData   Scope = "Export message data"                    // engagement with messages; the calls are not documented
+	ScopeExportContentData   Scope = "Export content data"                    // engagement with content; the calls are not documented
+	ScopeReadContentData     Scope = "Read content data"                      // how content fares, by webhook
+	ScopeCustomObjects       Scope = "Read and write custom object instances" // and delete them
+	ScopeReadJobStatus       Scope = "Read status of jobs"                    // jobs that were enqueued through the API
 )
 
 // Extended scopes: data of the workspace.
 const (
-	ScopeReadAdmins            Scope = "Read admins"              // list teammates; also teams, which is not documented
+	ScopeReadAdmins            Scope = "Read admins"              // list teammates; also teams and away reasons, which is not documented
 	ScopeReadOneAdmin          Scope = "Read one admin"           // GET /me
 	ScopeUpdateAdmins          Scope = "Update admins"            // away mode
 	ScopeReadAdminActivityLogs Scope = "Read admin activity logs" // the search in them wants Read admins too, says another text
 
 	ScopeGatherAppData Scope = "Read data when entered into the app" // Canvas Kit
 
-	ScopeReadNews      Scope = "Read and list news items and newsfeeds"
-	ScopeWriteNews     Scope = "Read and write news items and newsfeeds"
-	ScopeReadArticles  Scope = "Read and list articles"  // also collections
-	ScopeWriteArticles Scope = "Read and write articles" // also collections
+	ScopeReadNews      Scope = "Read and list news items and newsfeeds"  // news and where it is shown
+	ScopeWriteNews     Scope = "Read and write news items and newsfeeds" // create, update and delete news
+	ScopeReadArticles  Scope = "Read and list articles"                  // also collections
+	ScopeWriteArticles Scope = "Read and write articles"                 // also collections
 
-	ScopeCreatePhoneCallRedirects Scope = "Create phone call redirects"
-	ScopeWriteAIContent           Scope = "Read and write AI content"
-	ScopeReadDataConnectors       Scope = "Read data connectors"
-	ScopeWriteDataConnectors      Scope = "Read and write data connectors"
+	ScopeCreatePhoneCallRedirects Scope = "Create phone call redirects"    // from the phone to the Messenger
+	ScopeWriteAIContent           Scope = "Read and write AI content"      // external pages and where they come from
+	ScopeReadDataConnectors       Scope = "Read data connectors"           // also the results of their runs
+	ScopeWriteDataConnectors      Scope = "Read and write data connectors" // configure them
 )
 
 // Scopes that Intercom names beside webhook topics or in its API description and not in its list of scopes, so that
 // their label in the Developer Hub is not documented.
 const (
-	ScopeReadAPIActivityLogs Scope = "Read API activity logs"
-	ScopeReadJobs            Scope = "Read jobs" // may be ScopeReadJobStatus by another name
-	ScopeReadContent         Scope = "Read content"
-	ScopeReadContentSnippets Scope = "Read content snippets"
-	ScopeReadAudiences       Scope = "Read audiences"
+	ScopeReadAPIActivityLogs Scope = "Read API activity logs" // which requests the API answered, by webhook
+	ScopeReadJobs            Scope = "Read jobs"              // may be ScopeReadJobStatus by another name
+	ScopeReadContent         Scope = "Read content"           // search the knowledge base
+	ScopeReadContentSnippets Scope = "Read content snippets"  // snippets of the knowledge base, by webhook
+	ScopeReadAudiences       Scope = "Read audiences"         // who sees which content
 )
 
 // ScopeInfo is what is known of a scope. Intercom describes its scopes in a few words each and gives no complete list of
