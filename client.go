@@ -166,24 +166,31 @@ func WithRegion(r Region) Option {
 // combined with WithRegion.
 func WithBaseURL(base string) Option {
 	return once(optionAddress, "WithBaseURL", func(s *settings) error {
-		u, err := url.Parse(base)
-		if err != nil { // its text repeats the URL, which may hold a password
-			return errors.New("the URL cannot be parsed")
-		}
-		host := u.Hostname()
-		switch {
-		case host == "" || u.Opaque != "":
-			return errors.New("the URL needs a scheme and a host, like https://api.intercom.io")
-		case u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-			return errors.New("the URL must hold no user, query or fragment")
-		case u.Scheme == "https":
-		case u.Scheme == "http" && isLoopback(host):
-		default:
-			return fmt.Errorf("the token would go over %q to %q: use https (http is for loopback hosts)", u.Scheme, host)
+		u, err := safeURL(base)
+		if err != nil {
+			return err
 		}
 		s.base = strings.TrimRight(u.String(), "/")
 		return nil
 	})
+}
+
+// safeURL parses the URL of a place that learns secrets.
+func safeURL(text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	if err != nil { // its text repeats the URL, which may hold a password
+		return nil, errors.New("the URL cannot be parsed")
+	}
+	host := u.Hostname()
+	switch {
+	case host == "" || u.Opaque != "":
+		return nil, errors.New("the URL needs a scheme and a host, like https://api.intercom.io")
+	case u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+		return nil, errors.New("the URL must hold no user, query or fragment")
+	case u.Scheme == "https" || u.Scheme == "http" && isLoopback(host):
+		return u, nil
+	}
+	return nil, fmt.Errorf("secrets would go over %q to %q: use https (http is for loopback hosts)", u.Scheme, host)
 }
 
 func isLoopback(host string) bool {
@@ -290,13 +297,15 @@ func WithOnResponse(fn func(context.Context, ResponseInfo)) Option {
 	})
 }
 
+const defaultTimeout = 30 * time.Second // of an attempt
+
 // NewClient returns a client. It needs a credential ([WithToken], [WithTokenSource] or [FromEnv]); everything else
 // has a default. All that is wrong with the options is in the error at once. It sends nothing.
 func NewClient(opts ...Option) (*Client, error) {
 	retry, _ := Retry{}.withDefaults()
 	s := settings{
 		base:    "https://api.intercom.io",
-		http:    &http.Client{Transport: defaultTransport(), Timeout: 30 * time.Second},
+		http:    &http.Client{Transport: defaultTransport(), Timeout: defaultTimeout},
 		version: "2.16",
 		limiter: new(WindowLimiter),
 		retry:   retry,

@@ -70,6 +70,11 @@ var (
 	ErrCursorRepeated = class("the list repeats a cursor", nil)
 	// ErrNoRoute: a [Router] has no team for a topic, and no fallback.
 	ErrNoRoute = class("no route", nil)
+	// ErrOAuthState: the state of an OAuth callback is not one of this app, session and the last ten minutes, or was used
+	// before. Nothing was sent.
+	ErrOAuthState = class("the state of the callback is unknown, used, too old, or of another session", nil)
+	// ErrOAuthExchange: an OAuth install got no token: consent was not given, or the code was not exchanged.
+	ErrOAuthExchange = class("no token from the OAuth exchange", nil)
 	// ErrDenied: a guard does not allow the call; it is a [*DeniedError]. It is this program's own policy, not
 	// Intercom's word, which is ErrForbidden.
 	ErrDenied = class("denied", nil)
@@ -172,6 +177,7 @@ type APIError struct {
 	resource string // the kind of thing that the path named, for operations that are not in the table
 	assignee string // "team" or "admin", for an assignment
 	foreign  bool   // the body was none of Intercom's
+	exchange bool   // of a code for a token
 }
 
 // Error is one line with operation, status, code, message and request id, and with the scope where one is missing. It
@@ -208,12 +214,16 @@ func (e *APIError) Error() string {
 	return b.String()
 }
 
-// Unwrap returns the error's class, and ErrOutcomeUnknown where that is so.
+// Unwrap returns the error's class, and ErrOutcomeUnknown and ErrOAuthExchange where that is so.
 func (e *APIError) Unwrap() []error {
+	classes := []error{e.class()}
 	if e.OutcomeUnknown {
-		return []error{e.class(), ErrOutcomeUnknown}
+		classes = append(classes, ErrOutcomeUnknown)
 	}
-	return []error{e.class()}
+	if e.exchange && !errors.Is(classes[0], ErrOAuthExchange) {
+		classes = append(classes, ErrOAuthExchange)
+	}
+	return classes
 }
 
 // class tells the class by status first, since one code comes under several statuses, then by code.
@@ -225,6 +235,8 @@ func (e *APIError) class() error {
 		return ErrUnavailable
 	case e.StatusCode < 400:
 		return ErrBadResponse
+	case e.exchange:
+		return ErrOAuthExchange
 	}
 	// What names its subject does so under more than one 4xx.
 	switch e.Code {
@@ -313,6 +325,10 @@ func Advice(err error) string {
 		return "the policy does not allow it: Explain and WhoCan of the Checker tell what it allows, and to which role"
 	case errors.Is(err, ErrNoToken):
 		return "see why the token source gives no token; nothing was sent"
+	case errors.Is(err, ErrOAuthState):
+		return "begin the install again, in one browser and within ten minutes; nothing was sent"
+	case errors.Is(err, ErrOAuthExchange):
+		return adviceExchange
 	case errors.Is(err, ErrCursorRepeated):
 		return "begin the list again; if it lasts, Intercom's paging is at fault"
 	case errors.Is(err, ErrBadResponse):
@@ -327,6 +343,7 @@ func Advice(err error) string {
 
 const (
 	adviceInDoubt     = "the write may have been done: read the present state before you send it again"
+	adviceExchange    = "match the redirect URL exactly with one in the Developer Hub, and the client id and secret with the app; a code works once and for minutes, and its last = belongs to it: begin the install again"
 	adviceBadResponse = "the answer did not come from Intercom's API: check the base URL, and proxies on the way"
 )
 
@@ -341,6 +358,8 @@ func (e *APIError) Advice() string {
 	}
 	again := "then the workspace has to authorize the app again"
 	switch class := e.class(); {
+	case errors.Is(class, ErrOAuthExchange):
+		return adviceExchange
 	case errors.Is(class, ErrScopeMissing):
 		return fmt.Sprintf("tick %s for the app in Intercom's Developer Hub (Authentication), %s", scope, again)
 	case errors.Is(class, ErrTokenRevoked):

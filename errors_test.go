@@ -28,7 +28,7 @@ var errorClasses = map[string]error{
 	"ErrRateLimited": intercomrbac.ErrRateLimited, "ErrUnavailable": intercomrbac.ErrUnavailable,
 	"ErrBadResponse": intercomrbac.ErrBadResponse, "ErrOutcomeUnknown": intercomrbac.ErrOutcomeUnknown,
 	"ErrNoActingAdmin": intercomrbac.ErrNoActingAdmin, "ErrWrongWorkspace": intercomrbac.ErrWrongWorkspace,
-	"ErrCursorRepeated": intercomrbac.ErrCursorRepeated,
+	"ErrCursorRepeated": intercomrbac.ErrCursorRepeated, "ErrOAuthState": intercomrbac.ErrOAuthState, "ErrOAuthExchange": intercomrbac.ErrOAuthExchange,
 }
 
 // classesOf returns the names of all classes that err is.

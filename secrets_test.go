@@ -26,14 +26,18 @@ import (
 const canary = "canary/tok3n+for=the&tests"
 
 // canaryForms are the ways in which an answer may repeat the token.
-func canaryForms() []string {
-	quoted, _ := json.Marshal(canary)
+func canaryForms() []string { return formsOf(canary) }
+
+// formsOf are the ways in which an answer may repeat a secret.
+func formsOf(secret string) []string {
+	quoted, _ := json.Marshal(secret)
 	return []string{
-		canary, "Bearer " + canary, url.QueryEscape(canary), url.PathEscape(canary), strings.ToLower(url.QueryEscape(canary)),
-		strings.Trim(string(quoted), `"`), strings.ReplaceAll(canary, "/", `\/`),
-		base64.StdEncoding.EncodeToString([]byte(canary)), base64.URLEncoding.EncodeToString([]byte(canary)),
-		escapedWhole(canary), `\u0063` + canary[1:], strings.ReplaceAll(base64.StdEncoding.EncodeToString([]byte(canary+"????>>>>")), "/", `\/`),
-		base64.StdEncoding.EncodeToString([]byte("Bearer " + canary)), base64.StdEncoding.EncodeToString([]byte("ab" + canary + "xyz")),
+		secret, "Bearer " + secret, url.QueryEscape(secret), url.PathEscape(secret), strings.ToLower(url.QueryEscape(secret)),
+		strings.Trim(string(quoted), `"`), strings.ReplaceAll(secret, "/", `\/`),
+		base64.StdEncoding.EncodeToString([]byte(secret)), base64.URLEncoding.EncodeToString([]byte(secret)),
+		escapedWhole(secret), fmt.Sprintf(`\u%04x`, secret[0]) + secret[1:],
+		strings.ReplaceAll(base64.StdEncoding.EncodeToString([]byte(secret+"????>>>>")), "/", `\/`),
+		base64.StdEncoding.EncodeToString([]byte("Bearer " + secret)), base64.StdEncoding.EncodeToString([]byte("ab" + secret + "xyz")),
 	}
 }
 

@@ -20,14 +20,22 @@ type credential struct {
 // tokenFunc returns the token to use now.
 type tokenFunc func(ctx context.Context) (credential, error)
 
-func newCredential(token string) (credential, error) {
-	if token == "" {
-		return credential{}, errors.New("the token is empty")
+// checkSecret refuses what can be no token or client secret.
+func checkSecret(secret, what string) error {
+	if secret == "" {
+		return fmt.Errorf("the %s is empty", what)
 	}
-	for i := range len(token) {
-		if token[i] <= ' ' || token[i] > '~' {
-			return credential{}, errors.New("the token holds white space or a character that no token has: look for a line break at its end")
+	for i := range len(secret) {
+		if secret[i] <= ' ' || secret[i] > '~' {
+			return fmt.Errorf("the %s holds white space or a character that no %s has: look for a line break at its end", what, what)
 		}
+	}
+	return nil
+}
+
+func newCredential(token string) (credential, error) {
+	if err := checkSecret(token, "token"); err != nil {
+		return credential{}, err
 	}
 	header := "Bearer " + token
 	return credential{func() string { return header }, redact.New(token)}, nil

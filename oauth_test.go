@@ -1,0 +1,556 @@
+package intercomrbac_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/intercomrbac/intercomrbac"
+	"github.com/jarcoal/httpmock"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const (
+	oauthSecret = "an-app's+secret/of=Intercom"
+	oauthCode   = "YS1jb2RlL3RoYXQ+aXMgb25lLXRpbWU="
+	oauthToken  = "dG9rOmZyb20tdGhlLWV4Y2hhbmdlOjE6MA=="
+	identified  = `{"type":"admin","id":"1295","email":"ana@example.com","email_verified":true,
+		"app":{"type":"app","id_code":"abc123","name":"Acme","region":"US"}}`
+)
+
+// intercomOAuth is the token endpoint and GET /me of one test.
+type intercomOAuth struct {
+	exchanges atomic.Int32
+	sent      []*http.Request
+	forms     []url.Values
+	exchange  func(*http.Request) (*http.Response, error)
+	me        string
+}
+
+func (i *intercomOAuth) RoundTrip(r *http.Request) (*http.Response, error) {
+	switch r.Method + " " + r.URL.Path {
+	case "POST /auth/eagle/token":
+		i.exchanges.Add(1)
+		b, err := io.ReadAll(r.Body)
+		if err != nil {
+			return nil, err
+		}
+		form, err := url.ParseQuery(string(b))
+		if err != nil {
+			return nil, err
+		}
+		i.sent, i.forms = append(i.sent, r), append(i.forms, form)
+		return i.exchange(r)
+	case "GET /me":
+		i.sent = append(i.sent, r)
+		if r.Header.Get("Authorization") != "Bearer "+oauthToken {
+			return reply(401, `{"type":"error.list","errors":[{"code":"unauthorized","message":"Access Token Invalid"}]}`), nil
+		}
+		return reply(200, i.me), nil
+	}
+	return nil, fmt.Errorf("nobody asked for %s %s", r.Method, r.URL)
+}
+
+// exchanging answers every exchange so.
+func exchanging(status int, body string, headers ...string) *intercomOAuth {
+	return &intercomOAuth{me: identified, exchange: func(*http.Request) (*http.Response, error) { return reply(status, body, headers...), nil }}
+}
+
+func newOAuth(tb testing.TB, tr http.RoundTripper, change ...func(*intercomrbac.OAuthConfig)) *intercomrbac.OAuth {
+	tb.Helper()
+	config := intercomrbac.OAuthConfig{ClientID: "client-1", ClientSecret: intercomrbac.NewSecret(oauthSecret),
+		RedirectURL: "https://app.example.com/auth/intercom/callback?from=intercom", States: intercomrbac.NewMemoryStateStore(),
+		HTTPClient: &http.Client{Transport: tr, Timeout: 10 * time.Second}}
+	for _, c := range change {
+		c(&config)
+	}
+	o, err := intercomrbac.NewOAuth(config)
+	require.NoError(tb, err)
+	return o
+}
+
+const grantedToken = `{"token_type":"Bearer","token":"` + oauthToken + `","access_token":"` + oauthToken + `"}`
+
+func TestNewOAuthRefusesBadConfigs(t *testing.T) {
+	t.Parallel()
+	good := intercomrbac.OAuthConfig{ClientID: "c", ClientSecret: intercomrbac.NewSecret("s3cr3t"), RedirectURL: "https://app.example.com/callback",
+		States: intercomrbac.NewMemoryStateStore()}
+	_, err := intercomrbac.NewOAuth(good)
+	require.NoError(t, err)
+	for name, tt := range map[string]struct {
+		change func(*intercomrbac.OAuthConfig)
+		says   string // "" if it is good
+	}{
+		"no client id":               {func(c *intercomrbac.OAuthConfig) { c.ClientID = "" }, "ClientID: it is empty"},
+		"no client secret":           {func(c *intercomrbac.OAuthConfig) { c.ClientSecret = intercomrbac.Secret{} }, "ClientSecret: the client secret is empty"},
+		"secret with a line break":   {func(c *intercomrbac.OAuthConfig) { c.ClientSecret = intercomrbac.NewSecret("s3cr3t\n") }, "line break"},
+		"no states":                  {func(c *intercomrbac.OAuthConfig) { c.States = nil }, "NewMemoryStateStore"},
+		"no redirect URL":            {func(c *intercomrbac.OAuthConfig) { c.RedirectURL = "" }, "RedirectURL: the URL needs"},
+		"relative redirect URL":      {func(c *intercomrbac.OAuthConfig) { c.RedirectURL = "/callback" }, "RedirectURL: the URL needs"},
+		"redirect URL in clear":      {func(c *intercomrbac.OAuthConfig) { c.RedirectURL = "http://app.example.com/" }, "use https"},
+		"redirect URL to a fragment": {func(c *intercomrbac.OAuthConfig) { c.RedirectURL = "https://app.example.com/#x" }, "fragment"},
+		"fragment behind a query":    {func(c *intercomrbac.OAuthConfig) { c.RedirectURL = "https://app.example.com/?a=1#x" }, "fragment"},
+		"redirect URL to loopback":   {func(c *intercomrbac.OAuthConfig) { c.RedirectURL = "http://localhost:8080/callback" }, ""},
+		"redirect URL with a query":  {func(c *intercomrbac.OAuthConfig) { c.RedirectURL = "https://app.example.com/?app=1" }, ""},
+		"unknown region":             {func(c *intercomrbac.OAuthConfig) { c.Region = "MOON" }, `unknown region "MOON"`},
+		"base URL in clear":          {func(c *intercomrbac.OAuthConfig) { c.BaseURL = "http://fake.example.com" }, "BaseURL: WithBaseURL: secrets would go over"},
+		"base URL on loopback":       {func(c *intercomrbac.OAuthConfig) { c.BaseURL = "http://127.0.0.1:1/" }, ""},
+		"token URL in clear":         {func(c *intercomrbac.OAuthConfig) { c.TokenURL = "http://api.eu.intercom.io/auth/eagle/token" }, "TokenURL: secrets would go over"},
+		"token URL with a query":     {func(c *intercomrbac.OAuthConfig) { c.TokenURL = "https://api.intercom.io/t?client_secret=x" }, "no user, query or fragment"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := good
+			tt.change(&c)
+			o, err := intercomrbac.NewOAuth(c)
+			if tt.says == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.Nil(t, o)
+			require.ErrorContains(t, err, tt.says)
+			assert.NotContains(t, err.Error(), "s3cr3t")
+		})
+	}
+	_, err = intercomrbac.NewOAuth(intercomrbac.OAuthConfig{})
+	for _, field := range []string{"ClientID", "ClientSecret", "RedirectURL", "States"} {
+		require.ErrorContains(t, err, field, "all at once")
+	}
+}
+
+func TestAuthCodeURL(t *testing.T) {
+	t.Parallel()
+	query := "?client_id=client+1%26a%3Db&redirect_uri=https%3A%2F%2Fapp.example.com%2Fcallback%3Fa%3D1%26scope%3Dall&state=s%26t%3D%C3%BC"
+	for name, tt := range map[string]struct {
+		region intercomrbac.Region
+		base   string
+		want   string
+	}{
+		"no region": {"", "", "https://app.intercom.com/oauth"},
+		"US":        {intercomrbac.US, "", "https://app.intercom.com/oauth"},
+		"EU":        {intercomrbac.EU, "", "https://app.eu.intercom.com/oauth"},
+		"AU":        {intercomrbac.AU, "", "https://app.au.intercom.com/oauth"},
+		"a fake":    {intercomrbac.EU, "http://127.0.0.1:8787/", "http://127.0.0.1:8787/oauth"},
+	} {
+		o := newOAuth(t, nil, func(c *intercomrbac.OAuthConfig) {
+			c.ClientID, c.RedirectURL, c.Region, c.BaseURL = "client 1&a=b", "https://app.example.com/callback?a=1&scope=all", tt.region, tt.base
+		})
+		assert.Equal(t, tt.want+query, o.AuthCodeURL("s&t=ü"), name)
+	}
+}
+
+func TestExchangeSendsOneForm(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		change func(*intercomrbac.OAuthConfig)
+		url    string
+	}{
+		"default":   {func(*intercomrbac.OAuthConfig) {}, "https://api.intercom.io/auth/eagle/token"},
+		"EU":        {func(c *intercomrbac.OAuthConfig) { c.Region = intercomrbac.EU }, "https://api.intercom.io/auth/eagle/token"},
+		"token URL": {func(c *intercomrbac.OAuthConfig) { c.TokenURL = "https://api.eu.intercom.io/auth/eagle/token" }, "https://api.eu.intercom.io/auth/eagle/token"},
+		"base URL":  {func(c *intercomrbac.OAuthConfig) { c.BaseURL = "http://localhost:1" }, "http://localhost:1/auth/eagle/token"},
+		"base and token URL": {func(c *intercomrbac.OAuthConfig) {
+			c.BaseURL, c.TokenURL = "http://localhost:1", "https://t.example.com/auth/eagle/token"
+		}, "https://t.example.com/auth/eagle/token"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			endpoint := exchanging(200, grantedToken)
+			token, err := newOAuth(t, endpoint, tt.change).Exchange(t.Context(), oauthCode)
+			require.NoError(t, err)
+			assert.Equal(t, oauthToken, token.Reveal())
+			require.Len(t, endpoint.sent, 1)
+			r := endpoint.sent[0]
+			assert.Equal(t, tt.url, r.URL.String())
+			assert.Equal(t, "application/x-www-form-urlencoded", r.Header.Get("Content-Type"))
+			assert.Equal(t, "application/json", r.Header.Get("Accept"))
+			assert.Empty(t, r.Header.Get("Authorization"), "Intercom documents no Basic authentication")
+			assert.Equal(t, url.Values{"grant_type": {"authorization_code"}, "code": {oauthCode}, "client_id": {"client-1"}, "client_secret": {oauthSecret},
+				"redirect_uri": {"https://app.example.com/auth/intercom/callback?from=intercom"}}, endpoint.forms[0])
+		})
+	}
+}
+
+func TestExchangeAnswers(t *testing.T) {
+	t.Parallel()
+	refused := func(status int, code, message string) *intercomOAuth {
+		return exchanging(status, fmt.Sprintf(`{"type":"error.list","request_id":"req_9","errors":[{"code":%q,"message":%q}]}`, code, message))
+	}
+	failing := func(err error) *intercomOAuth {
+		return &intercomOAuth{exchange: func(*http.Request) (*http.Response, error) { return nil, err }}
+	}
+	for name, tt := range map[string]struct {
+		endpoint *intercomOAuth
+		is       []error // nothing for a token
+		text     string
+	}{
+		"both names":         {exchanging(200, grantedToken), nil, ""},
+		"access_token only":  {exchanging(200, `{"access_token":"`+oauthToken+`"}`), nil, ""},
+		"token only":         {exchanging(200, `{"token_type":"Bearer","token":"`+oauthToken+`"}`), nil, ""},
+		"text/plain":         {exchanging(200, grantedToken, "Content-Type", "text/plain"), nil, ""},
+		"a form":             {exchanging(200, "access_token=x", "Content-Type", "application/x-www-form-urlencoded"), []error{intercomrbac.ErrBadResponse}, "no JSON object"},
+		"no token":           {exchanging(200, `{"token_type":"Bearer"}`), []error{intercomrbac.ErrBadResponse}, "there is no token"},
+		"empty tokens":       {exchanging(200, `{"token":"","access_token":""}`), []error{intercomrbac.ErrBadResponse}, "there is no token"},
+		"token of two lines": {exchanging(200, `{"token":"a\nb"}`), []error{intercomrbac.ErrBadResponse}, "is none"},
+		"numeric token":      {exchanging(200, `{"token":77}`), []error{intercomrbac.ErrBadResponse}, "no JSON object"},
+		"an error in a 200":  {exchanging(200, `{"error":"invalid_grant"}`), []error{intercomrbac.ErrBadResponse}, "there is no token"},
+		"empty body":         {exchanging(200, ``), []error{intercomrbac.ErrBadResponse}, "no JSON object"},
+		"a long body":        {exchanging(200, `{"token":"`+strings.Repeat("x", 65<<10)+`"}`), []error{intercomrbac.ErrBadResponse}, "more than 65536 bytes"},
+		"unauthorized code":  {refused(401, "unauthorized", "Unauthorized Code"), []error{}, "401 unauthorized: Unauthorized Code (request_id req_9)"},
+		"token_revoked":      {refused(401, "token_revoked", "x"), []error{}, "401 token_revoked"},
+		"missing field":      {refused(400, "parameter_not_found", "code is required"), []error{}, "400 parameter_not_found"},
+		"unknown client":     {refused(404, "not_found", "Resource Not Found"), []error{}, "404 not_found"},
+		"page of a proxy":    {exchanging(403, "<html>no</html>"), []error{}, "403 forbidden"},
+		"redirect":           {exchanging(302, "", "Location", "https://evil.example.com/"), []error{intercomrbac.ErrBadResponse}, "302 found"},
+		"rate":               {exchanging(429, "{}", "Retry-After", "7"), []error{intercomrbac.ErrRateLimited}, "retry after 7s"},
+		"server error":       {exchanging(500, "oops"), []error{intercomrbac.ErrUnavailable}, "500 internal server error"},
+		"bad gateway":        {exchanging(502, "<html>"), []error{intercomrbac.ErrUnavailable}, "502 bad gateway"},
+		"lost":               {failing(io.ErrUnexpectedEOF), []error{intercomrbac.ErrUnavailable, io.ErrUnexpectedEOF}, "cannot reach Intercom: unexpected EOF"},
+		"cut": {&intercomOAuth{exchange: func(*http.Request) (*http.Response, error) {
+			r := reply(200, "")
+			r.Body = io.NopCloser(io.MultiReader(strings.NewReader(`{"token":"`), iotestErr{}))
+			return r, nil
+		}}, []error{intercomrbac.ErrUnavailable, io.ErrUnexpectedEOF}, "no whole answer came"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			token, err := newOAuth(t, tt.endpoint).Exchange(t.Context(), oauthCode)
+			assert.EqualValues(t, 1, tt.endpoint.exchanges.Load(), "a code works once: it is sent once")
+			if tt.is == nil {
+				require.NoError(t, err)
+				assert.Equal(t, oauthToken, token.Reveal())
+				return
+			}
+			assert.Empty(t, token.Reveal())
+			require.ErrorIs(t, err, intercomrbac.ErrOAuthExchange)
+			for _, class := range tt.is {
+				require.ErrorIs(t, err, class)
+			}
+			require.NotErrorIs(t, err, intercomrbac.ErrUnauthorized, "no workspace is retired for a bad code")
+			require.NotErrorIs(t, err, intercomrbac.ErrNotFound)
+			require.NotErrorIs(t, err, intercomrbac.ErrOutcomeUnknown)
+			require.ErrorContains(t, err, tt.text)
+			require.ErrorContains(t, err, "intercomrbac: oauth.token: ")
+			assertOneLine(t, err.Error())
+			assert.NotEmpty(t, intercomrbac.Advice(err))
+			if e, ok := errors.AsType[*intercomrbac.APIError](err); ok && len(tt.is) == 0 {
+				assert.Contains(t, e.Advice(), "match the redirect URL exactly with one in the Developer Hub")
+			}
+		})
+	}
+}
+
+type iotestErr struct{}
+
+func (iotestErr) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+
+func TestExchangeIsRefusedUnsent(t *testing.T) {
+	t.Parallel()
+	endpoint := exchanging(200, grantedToken)
+	o := newOAuth(t, endpoint)
+	for name, code := range map[string]string{"empty": "", "long": strings.Repeat("c", 4097)} {
+		_, err := o.Exchange(t.Context(), code)
+		require.ErrorIs(t, err, intercomrbac.ErrInvalidRequest, name)
+	}
+	_, err := o.Exchange(nil, oauthCode) //nolint:staticcheck // what it does with none is the question
+	require.ErrorIs(t, err, intercomrbac.ErrInvalidRequest)
+	_, err = o.Identify(nil, intercomrbac.NewSecret(oauthToken)) //nolint:staticcheck // as above
+	require.ErrorIs(t, err, intercomrbac.ErrInvalidRequest)
+	_, err = o.Identify(t.Context(), intercomrbac.Secret{})
+	require.ErrorContains(t, err, "the token is empty")
+	assert.Empty(t, endpoint.sent)
+
+	var none intercomrbac.OAuth
+	_, err = none.Exchange(t.Context(), oauthCode)
+	require.ErrorContains(t, err, "not made by NewOAuth")
+	_, err = none.Identify(t.Context(), intercomrbac.NewSecret(oauthToken))
+	require.ErrorContains(t, err, "not made by NewOAuth")
+	_, err = none.NewState(t.Context(), "s")
+	require.ErrorContains(t, err, "not made by NewOAuth")
+	_, err = none.Callback(t.Context(), "s", url.Values{"state": {"x"}, "code": {"y"}})
+	require.ErrorContains(t, err, "not made by NewOAuth")
+}
+
+// Time-outs of the caller and of the given http.Client both hold.
+func TestExchangeEndsWithItsTime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		hanging := transport(func(r *http.Request) (*http.Response, error) {
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		})
+		for _, tt := range []struct{ own, callers, want time.Duration }{
+			{10 * time.Second, time.Minute, 10 * time.Second}, {10 * time.Second, 50 * time.Millisecond, 50 * time.Millisecond}, {0, time.Hour, time.Hour},
+		} {
+			o := newOAuth(t, hanging, func(c *intercomrbac.OAuthConfig) { c.HTTPClient.Timeout = tt.own })
+			ctx, cancel := context.WithTimeout(t.Context(), tt.callers)
+			start := time.Now()
+			_, err := o.Exchange(ctx, oauthCode)
+			cancel()
+			assert.Equal(t, tt.want, time.Since(start))
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			require.ErrorIs(t, err, intercomrbac.ErrOAuthExchange)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, err := newOAuth(t, hanging).Exchange(ctx, oauthCode)
+		require.ErrorIs(t, err, context.Canceled)
+		require.NotErrorIs(t, err, intercomrbac.ErrUnavailable)
+	})
+}
+
+func TestExchangeByHTTPMock(t *testing.T) {
+	t.Parallel()
+	tr := httpmock.NewMockTransport()
+	tr.RegisterResponder("POST", "https://api.intercom.io/auth/eagle/token", httpmock.NewStringResponder(200, grantedToken))
+	tr.RegisterResponder("GET", "https://api.intercom.io/me", httpmock.NewStringResponder(200, identified))
+	o := newOAuth(t, tr)
+	state, err := o.NewState(t.Context(), "session of ana")
+	require.NoError(t, err)
+	before := time.Now()
+	w, err := o.Callback(t.Context(), "session of ana", url.Values{"state": {state}, "code": {oauthCode}, "workspace": {"evil"}, "region": {"EU"}})
+	require.NoError(t, err)
+	assert.Equal(t, oauthToken, w.Token.Reveal())
+	assert.False(t, w.InstalledAt.Before(before.Truncate(time.Microsecond)))
+	w.Token, w.InstalledAt = intercomrbac.Secret{}, time.Time{}
+	assert.Equal(t, intercomrbac.Workspace{ID: "abc123", Name: "Acme", Region: intercomrbac.US,
+		InstalledBy: intercomrbac.InstalledBy{AdminID: "1295", Email: "ana@example.com", EmailVerified: true}}, w)
+}
+
+func TestIdentify(t *testing.T) {
+	t.Parallel()
+	me := func(app string) string {
+		return `{"type":"admin","id":"7","email":"a@example.com","email_verified":null,"app":` + app + `}`
+	}
+	for name, tt := range map[string]struct {
+		region intercomrbac.Region
+		me     string
+		host   string
+		want   intercomrbac.Workspace
+		is     error
+	}{
+		"US":               {"", me(`{"id_code":"w1","name":"N","region":"US"}`), "api.intercom.io", intercomrbac.Workspace{ID: "w1", Name: "N", Region: "US"}, nil},
+		"EU":               {intercomrbac.EU, me(`{"id_code":"w2","region":"eu"}`), "api.eu.intercom.io", intercomrbac.Workspace{ID: "w2", Region: "EU"}, nil},
+		"AU":               {intercomrbac.AU, me(`{"id_code":"w3","region":"AU"}`), "api.au.intercom.io", intercomrbac.Workspace{ID: "w3", Region: "AU"}, nil},
+		"no region told":   {intercomrbac.EU, me(`{"id_code":"w4"}`), "api.eu.intercom.io", intercomrbac.Workspace{ID: "w4", Region: "EU"}, nil},
+		"another region":   {intercomrbac.EU, me(`{"id_code":"w5","region":"US"}`), "api.eu.intercom.io", intercomrbac.Workspace{}, intercomrbac.ErrOAuthExchange},
+		"no workspace":     {"", me(`{"id_code":null,"region":"US"}`), "api.intercom.io", intercomrbac.Workspace{}, intercomrbac.ErrBadResponse},
+		"no app":           {"", me(`null`), "api.intercom.io", intercomrbac.Workspace{}, intercomrbac.ErrBadResponse},
+		"not of this type": {"", `[]`, "api.intercom.io", intercomrbac.Workspace{}, intercomrbac.ErrBadResponse},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			endpoint := exchanging(500, "")
+			endpoint.me = tt.me
+			o := newOAuth(t, endpoint, func(c *intercomrbac.OAuthConfig) { c.Region = tt.region })
+			// A principal, of whichever workspace, has nothing to do with it.
+			ctx := intercomrbac.WithPrincipal(t.Context(), intercomrbac.Principal{AdminID: "1", Workspace: "another"})
+			w, err := o.Identify(ctx, intercomrbac.NewSecret(oauthToken))
+			require.Len(t, endpoint.sent, 1)
+			assert.Equal(t, tt.host, endpoint.sent[0].URL.Host, "the configuration alone says where the token goes")
+			if tt.is != nil {
+				require.ErrorIs(t, err, tt.is)
+				assert.Empty(t, w)
+				assert.NotEmpty(t, intercomrbac.Advice(err))
+				return
+			}
+			require.NoError(t, err)
+			assert.Equal(t, oauthToken, w.Token.Reveal())
+			tt.want.InstalledBy = intercomrbac.InstalledBy{AdminID: "7", Email: "a@example.com"}
+			w.Token, w.InstalledAt = intercomrbac.Secret{}, time.Time{}
+			assert.Equal(t, tt.want, w)
+		})
+	}
+	_, err := newOAuth(t, exchanging(500, "")).Identify(t.Context(), intercomrbac.NewSecret("another-token"))
+	require.ErrorIs(t, err, intercomrbac.ErrUnauthorized)
+}
+
+// What a browser brings that did not begin the install asks nothing of the token endpoint.
+func TestCallbackRefusesStatesThatAreNotItsOwn(t *testing.T) {
+	t.Parallel()
+	store := intercomrbac.NewMemoryStateStore()
+	endpoint := exchanging(200, grantedToken)
+	shared := func(c *intercomrbac.OAuthConfig) { c.States = store }
+	o := newOAuth(t, endpoint, shared)
+	state, err := o.NewState(t.Context(), "ana")
+	require.NoError(t, err)
+	flip := "A"
+	if state[3] == 'A' {
+		flip = "B"
+	}
+	for name, tt := range map[string]struct {
+		o       *intercomrbac.OAuth
+		session string
+		query   url.Values
+	}{
+		"no state":           {o, "ana", url.Values{"code": {oauthCode}}},
+		"empty state":        {o, "ana", url.Values{"code": {oauthCode}, "state": {""}}},
+		"two states":         {o, "ana", url.Values{"code": {oauthCode}, "state": {state, state}}},
+		"state and another":  {o, "ana", url.Values{"code": {oauthCode}, "state": {state, "x"}}},
+		"invented":           {o, "ana", url.Values{"code": {oauthCode}, "state": {"ABCDEFGHIJKLMNOPQRSTUVWXYZ"}}},
+		"changed":            {o, "ana", url.Values{"code": {oauthCode}, "state": {state[:3] + flip + state[4:]}}},
+		"younger":            {o, "ana", url.Values{"code": {oauthCode}, "state": {state[:len(state)-9] + "zzzzzzzzz"}}},
+		"longer":             {o, "ana", url.Values{"code": {oauthCode}, "state": {state + ".x"}}},
+		"in lower case":      {o, "ana", url.Values{"code": {oauthCode}, "state": {strings.ToLower(state)}}},
+		"very long":          {o, "ana", url.Values{"code": {oauthCode}, "state": {strings.Repeat("A", 1<<20)}}},
+		"a path":             {o, "ana", url.Values{"code": {oauthCode}, "state": {"../../victim"}}},
+		"another session":    {o, "eve", url.Values{"code": {oauthCode}, "state": {state}}},
+		"no session":         {o, "", url.Values{"code": {oauthCode}, "state": {state}}},
+		"another app":        {newOAuth(t, endpoint, shared, func(c *intercomrbac.OAuthConfig) { c.ClientID = "client-2" }), "ana", url.Values{"code": {oauthCode}, "state": {state}}},
+		"another region":     {newOAuth(t, endpoint, shared, func(c *intercomrbac.OAuthConfig) { c.Region = intercomrbac.EU }), "ana", url.Values{"code": {oauthCode}, "state": {state}}},
+		"another secret":     {newOAuth(t, endpoint, shared, func(c *intercomrbac.OAuthConfig) { c.ClientSecret = intercomrbac.NewSecret("rotated") }), "ana", url.Values{"code": {oauthCode}, "state": {state}}},
+		"borders moved":      {newOAuth(t, endpoint, shared, func(c *intercomrbac.OAuthConfig) { c.ClientID = "aclient-1" }), "an", url.Values{"code": {oauthCode}, "state": {state}}},
+		"another process":    {newOAuth(t, endpoint), "ana", url.Values{"code": {oauthCode}, "state": {state}}},
+		"consent not given":  {o, "ana", url.Values{"error": {"access_denied"}, "state": {"invented"}}},
+		"nothing but a code": {o, "ana", url.Values{"code": {oauthCode}}},
+	} {
+		w, err := tt.o.Callback(t.Context(), tt.session, tt.query)
+		require.ErrorIs(t, err, intercomrbac.ErrOAuthState, name)
+		assert.Empty(t, w, name)
+		assert.Equal(t, intercomrbac.ErrOAuthState.Error(), err.Error(), "all of them look alike")
+	}
+	assert.Zero(t, endpoint.exchanges.Load())
+
+	_, err = o.Callback(t.Context(), "ana", url.Values{"code": {oauthCode}, "state": {state}})
+	require.NoError(t, err, "none of these used it up")
+	_, err = o.Callback(t.Context(), "ana", url.Values{"code": {oauthCode}, "state": {state}})
+	require.ErrorIs(t, err, intercomrbac.ErrOAuthState, "replayed")
+	assert.EqualValues(t, 1, endpoint.exchanges.Load())
+
+	_, err = o.NewState(t.Context(), "")
+	require.ErrorIs(t, err, intercomrbac.ErrInvalidRequest)
+}
+
+func TestCallbackWithoutConsentOrCode(t *testing.T) {
+	t.Parallel()
+	endpoint := exchanging(200, grantedToken)
+	o := newOAuth(t, endpoint)
+	for name, tt := range map[string]struct {
+		query url.Values
+		is    error
+		says  string
+	}{
+		"consent refused": {url.Values{"error": {"access_denied"}}, intercomrbac.ErrOAuthExchange, "not authorized"},
+		"hostile error":   {url.Values{"error": {"\n<script>" + strings.Repeat("x", 9999)}}, intercomrbac.ErrOAuthExchange, "not authorized"},
+		"no code":         {url.Values{}, intercomrbac.ErrInvalidRequest, "there is no code"},
+		"empty code":      {url.Values{"code": {""}}, intercomrbac.ErrInvalidRequest, "there is no code"},
+		"two codes":       {url.Values{"code": {"a", "b"}}, intercomrbac.ErrInvalidRequest, "more than one"},
+	} {
+		state, err := o.NewState(t.Context(), "ana")
+		require.NoError(t, err)
+		tt.query.Set("state", state)
+		_, err = o.Callback(t.Context(), "ana", tt.query)
+		require.ErrorIs(t, err, tt.is, name)
+		require.ErrorContains(t, err, tt.says)
+		assertOneLine(t, err.Error())
+		assert.Less(t, len(err.Error()), 400)
+		require.ErrorIs(t, o.ConsumeState(t.Context(), "ana", state), intercomrbac.ErrOAuthState, "it is used up in any case")
+	}
+	assert.Zero(t, endpoint.exchanges.Load())
+}
+
+func TestStatesLastTenMinutes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		keepsForever := &forgetfulStates{}
+		for _, states := range []intercomrbac.StateStore{intercomrbac.NewMemoryStateStore(), keepsForever} {
+			o := newOAuth(t, exchanging(200, grantedToken), func(c *intercomrbac.OAuthConfig) { c.States = states })
+			for after, want := range map[time.Duration]error{
+				0: nil, 10 * time.Minute: nil, 10*time.Minute + time.Millisecond: intercomrbac.ErrOAuthState, 24 * time.Hour: intercomrbac.ErrOAuthState,
+			} {
+				state, err := o.NewState(t.Context(), "ana")
+				require.NoError(t, err)
+				time.Sleep(after)
+				require.ErrorIs(t, o.ConsumeState(t.Context(), "ana", state), want)
+			}
+		}
+	})
+}
+
+// forgetfulStates never forgets a key by itself.
+type forgetfulStates struct {
+	keys sync.Map
+	fail error
+}
+
+func (f *forgetfulStates) Save(_ context.Context, key string, _ time.Time) error {
+	f.keys.Store(key, true)
+	return f.fail
+}
+
+func (f *forgetfulStates) Consume(_ context.Context, key string) (bool, error) {
+	_, ok := f.keys.LoadAndDelete(key)
+	return ok, f.fail
+}
+
+func TestStateStoreFails(t *testing.T) {
+	t.Parallel()
+	states := &forgetfulStates{}
+	endpoint := exchanging(200, grantedToken)
+	o := newOAuth(t, endpoint, func(c *intercomrbac.OAuthConfig) { c.States = states })
+	state, err := o.NewState(t.Context(), "ana")
+	require.NoError(t, err)
+	states.keys.Range(func(key, _ any) bool {
+		assert.Regexp(t, "^[0-9a-f]{64}$", key)
+		assert.NotContains(t, key, state)
+		return true
+	})
+	states.fail = io.ErrClosedPipe
+	_, err = o.NewState(t.Context(), "ana")
+	require.ErrorIs(t, err, io.ErrClosedPipe)
+	_, err = o.Callback(t.Context(), "ana", url.Values{"code": {oauthCode}, "state": {state}})
+	require.ErrorIs(t, err, io.ErrClosedPipe, "true beside an error is no consent")
+	assert.Zero(t, endpoint.exchanges.Load())
+}
+
+func TestOneOfManyCallbacksWins(t *testing.T) {
+	t.Parallel()
+	o := newOAuth(t, exchanging(200, grantedToken))
+	for range 50 {
+		state, err := o.NewState(t.Context(), "ana")
+		require.NoError(t, err)
+		var wins atomic.Int32
+		var wg sync.WaitGroup
+		for range 64 {
+			wg.Go(func() {
+				if o.ConsumeState(t.Context(), "ana", state) == nil {
+					wins.Add(1)
+				}
+			})
+		}
+		wg.Wait()
+		assert.EqualValues(t, 1, wins.Load())
+	}
+}
+
+func TestMemoryStateStoreIsBounded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		states := intercomrbac.NewMemoryStateStore()
+		save := func(i int) error {
+			return states.Save(t.Context(), fmt.Sprint(i), time.Now().Add(10*time.Minute))
+		}
+		const most = 100_000
+		for i := range most {
+			require.NoError(t, save(i))
+		}
+		require.ErrorContains(t, save(most), "100000 installs are under way")
+		ok, err := states.Consume(t.Context(), "7")
+		require.NoError(t, err)
+		assert.True(t, ok, "what was saved before is good")
+		time.Sleep(10*time.Minute + time.Second)
+		for i := range most {
+			require.NoError(t, save(i), "the old ones are gone")
+		}
+	})
+}
