@@ -52,20 +52,6 @@ func plainCalls(calls []string) []string {
 	return out
 }
 
-func TestScopesOfTheSample(t *testing.T) {
-	t.Parallel()
-	for _, tt := range sampleScopes {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			info, ok := intercomrbac.LookupScope(tt.name)
-			require.True(t, ok)
-			assert.Equal(t, tt.scope, info.Scope)
-			assert.Subset(t, plainCalls(info.Calls), tt.calls)
-			assert.Contains(t, info.Note, tt.note)
-		})
-	}
-}
-
 // Calls that have no method go through Do, with an operation of the caller's own.
 func TestScopesOfTheSampleThroughDo(t *testing.T) {
 	t.Parallel()
