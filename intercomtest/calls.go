@@ -12,15 +12,18 @@ const maxRecorded = 64 << 10
 
 // Call is one request that reached the fake, whatever became of it.
 type Call struct {
-	// Operation is the name of the operation that it landed on, such as "conversations.assign"; empty if none.
+	// Operation is the name of the operation that it landed on, such as "conversations.assign" or "oauth.token";
+	// empty if none.
 	Operation string
 	Method    string
 	// Path is the escaped path.
-	Path  string
+	Path string
+	// Query is without the secrets that Body is without.
 	Query url.Values
 	// Header is without Authorization, so that a test can print it.
 	Header http.Header
-	// Body is what was sent, up to 64 KiB.
+	// Body is what was sent, up to 64 KiB. At the token endpoint the code and the client secret are "[redacted]", and a
+	// body that is neither a form nor a JSON object is left out.
 	Body []byte
 	// Status is what the client got; 0 if it got no answer.
 	Status int
@@ -30,7 +33,11 @@ type Call struct {
 func (s *Server) record(r *request) *Call {
 	c := &Call{Operation: r.op.Name, Method: r.method, Path: r.path, Query: r.query, Header: r.header.Clone(), At: r.now}
 	c.Header.Del("Authorization")
-	c.Body = bytes.Clone(r.body[:min(len(r.body), maxRecorded)])
+	body := r.body
+	if r.path == tokenPath {
+		c.Query, body = r.withoutSecrets()
+	}
+	c.Body = bytes.Clone(body[:min(len(body), maxRecorded)])
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.calls = append(s.calls, c)

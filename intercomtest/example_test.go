@@ -3,6 +3,8 @@ package intercomtest_test
 import (
 	"context"
 	"fmt"
+	"net/http"
+	"net/url"
 	"testing"
 
 	"github.com/intercomrbac/intercomrbac"
@@ -67,4 +69,36 @@ func ExampleServer_Inject() {
 	// error: true
 	// state: closed
 	// sent: 1
+}
+
+// An OAuth app is installed without a browser: Authorize opens the authorize URL and agrees.
+func ExampleServer_Authorize() {
+	srv := intercomtest.Start()
+	defer srv.Close()
+	app := srv.AddApp(intercomtest.App{
+		RedirectURLs: []string{"https://app.example/oauth/callback"},
+		Scopes:       []intercomrbac.Scope{intercomrbac.ScopeReadOneAdmin},
+	})
+
+	back, err := srv.Authorize("https://app.intercom.com/oauth?state=xyz&client_id=" + app.ClientID)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	callback, _ := url.Parse(back)
+	fmt.Println(callback.Host, callback.Path, callback.Query().Get("state"))
+
+	client := &http.Client{Transport: srv.Transport()}
+	resp, err := client.PostForm("https://api.intercom.io/auth/eagle/token", url.Values{
+		"code": {callback.Query().Get("code")}, "client_id": {app.ClientID}, "client_secret": {app.ClientSecret},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer resp.Body.Close()
+	fmt.Println(resp.StatusCode, "after", srv.CallCount("oauth.token"), "request")
+	// Output:
+	// app.example /oauth/callback xyz
+	// 200 after 1 request
 }

@@ -19,8 +19,8 @@ import (
 //	srv.Inject(intercomtest.Fault{Status: 429, Header: http.Header{"Retry-After": {"3"}}})
 //	srv.Inject(intercomtest.Fault{Operation: "admins.list", Times: -1, Delay: time.Minute})
 type Fault struct {
-	// Operation is the name of the operation whose requests it hits, such as "conversations.assign"; empty hits
-	// any request.
+	// Operation is the name of the operation whose requests it hits, such as "conversations.assign" or
+	// "oauth.token"; empty hits any request.
 	Operation string
 	// Times is how many requests it hits; 0 means one, a negative number all until it is taken away.
 	Times int
@@ -86,6 +86,7 @@ func (s *Server) ClearFaults() {
 // check panics on a fault that would do nothing, or something else than it says.
 func (f *Fault) check() {
 	_, known := intercomrbac.LookupOperation(f.Operation)
+	known = known || oauthHandlers[f.Operation] != nil
 	switch {
 	case f.Operation != "" && !known:
 		panic(fmt.Sprintf("intercomtest: Inject: there is no operation %q", f.Operation))

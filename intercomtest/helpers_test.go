@@ -58,6 +58,10 @@ func (a api) try(method, path, body string) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	return read(resp)
+}
+
+func read(resp *http.Response) (answer, error) {
 	defer resp.Body.Close()
 	raw, err := io.ReadAll(resp.Body)
 	out := answer{status: resp.StatusCode, header: resp.Header, raw: raw}

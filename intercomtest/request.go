@@ -22,11 +22,13 @@ type request struct {
 	header http.Header
 	body   []byte
 	base   string // scheme and host that the client used
+	host   string // without port, in lower case
 	now    time.Time
 
 	op    intercomrbac.Operation // zero if the call lands on none
 	do    handler
 	known bool                       // method and path are those of an operation
+	open  bool                       // it needs no token
 	args  map[string]string          // what the placeholders of the path stand for
 	json  map[string]json.RawMessage // the members of the body, if it is an object
 }
@@ -34,6 +36,9 @@ type request struct {
 func newRequest(r *http.Request, base string, body []byte) *request {
 	q := &request{
 		method: r.Method, path: r.URL.EscapedPath(), query: r.URL.Query(), header: r.Header, body: body, base: base, now: time.Now(),
+	}
+	if u, err := url.Parse(base); err == nil {
+		q.host = strings.ToLower(u.Hostname())
 	}
 	if len(body) > 0 && len(body) <= maxBody {
 		var members map[string]json.RawMessage
@@ -148,6 +153,7 @@ func unprocessable(err error) error {
 
 var (
 	errNotJSON      = fail(http.StatusBadRequest, "bad_request", "The request body is not a JSON object")
+	errTooLarge     = fail(http.StatusRequestEntityTooLarge, "client_error", "The request body is too large")
 	errNotFound     = fail(http.StatusNotFound, "not_found", "Resource Not Found")
 	errUserNotFound = fail(http.StatusNotFound, "not_found", "User Not Found")
 )
@@ -171,8 +177,11 @@ func (s *Server) process(r *request) reply {
 	if err != nil {
 		return s.errorReply(r, header, err)
 	}
-	if _, ok := result.(accepted); ok {
+	switch result := result.(type) {
+	case accepted:
 		return s.reply(r, header, http.StatusAccepted, nil, s.requestID())
+	case reply:
+		return result
 	}
 	body, err := json.Marshal(result)
 	if err != nil {
@@ -182,6 +191,12 @@ func (s *Server) process(r *request) reply {
 }
 
 func (s *Server) handle(r *request, header http.Header) (any, error) {
+	if r.open {
+		if len(r.body) > maxBody {
+			return nil, errTooLarge
+		}
+		return r.do(s, r)
+	}
 	tok, err := s.authenticate(r.header.Get("Authorization"))
 	if err != nil {
 		return nil, err
@@ -191,7 +206,7 @@ func (s *Server) handle(r *request, header http.Header) (any, error) {
 	}
 	switch {
 	case len(r.body) > maxBody:
-		return nil, fail(http.StatusRequestEntityTooLarge, "client_error", "The request body is too large")
+		return nil, errTooLarge
 	case !r.known:
 		return nil, fail(http.StatusNotFound, "not_found", fmt.Sprintf("The fake does not serve %s %s", r.method, r.path))
 	case r.do == nil && r.json == nil:

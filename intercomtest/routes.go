@@ -11,7 +11,7 @@ import (
 )
 
 // handler carries out one operation. The server's lock is held. It returns what the body of a 200 holds, or
-// accepted, or a *failure.
+// accepted, or a reply as it stands, or a *failure.
 type handler func(*Server, *request) (any, error)
 
 // handlers has one entry for each operation: a new operation of the library needs one here, and nothing else.
@@ -59,6 +59,8 @@ type route struct {
 	literals int // the more of them, the more specific the path
 	body     []condition
 	query    []condition
+	open     bool // it needs no token
+	page     bool // it is for browsers
 }
 
 // condition wants a member of the body or query to have one of the values.
@@ -101,10 +103,14 @@ func mustRoutes(ops []intercomrbac.Operation, do map[string]handler) []route {
 // asks most of the body and query.
 func (s *Server) route(r *request) {
 	segments := strings.Split(r.path, "/")
+	host, listed := intercomHosts[r.host]
 	best, bestLiterals, bestFit := -1, -1, -1
 	for i := range s.routes {
 		c := &s.routes[i]
 		if c.op.Method != r.method || !pathFits(c.segments, segments) || c.literals < bestLiterals {
+			continue
+		}
+		if listed && c.page != host.pages {
 			continue
 		}
 		if c.literals > bestLiterals {
@@ -118,7 +124,7 @@ func (s *Server) route(r *request) {
 	if best < 0 {
 		return
 	}
-	r.op, r.do = s.routes[best].op, s.routes[best].do
+	r.op, r.do, r.open = s.routes[best].op, s.routes[best].do, s.routes[best].open
 	r.args = map[string]string{}
 	for i, seg := range s.routes[best].segments {
 		if strings.HasPrefix(seg, "{") {

@@ -25,6 +25,8 @@ type Server struct {
 	workspace      Workspace
 	token          string
 	tokens         map[string]*token
+	apps           map[string]App
+	codes          map[string]grant // those that no request has carried yet
 	missingScope   int
 	rateLimit      int
 	rate           rateCount
@@ -89,9 +91,11 @@ func NewServer(t testing.TB, opts ...Option) *Server {
 // Start returns an empty workspace for use outside of a test. The caller closes it.
 func Start(opts ...Option) *Server {
 	s := &Server{
-		routes:       mustRoutes(intercomrbac.Operations(), handlers),
+		routes:       append(mustRoutes(intercomrbac.Operations(), handlers), oauthRoutes()...),
 		token:        defaultToken,
 		tokens:       map[string]*token{},
+		apps:         map[string]App{},
+		codes:        map[string]grant{},
 		missingScope: http.StatusUnauthorized,
 		rate:         rateCount{windows: map[int64]*RateWindow{}},
 		sequences:    map[string]int64{},

@@ -15,7 +15,8 @@ import (
 const maxBody = 8 << 20
 
 // Transport returns a round tripper that hands each request to the fake in the caller's goroutine. The host of the
-// request does not matter. It works in a bubble of testing/synctest, whether the server was made in it or not.
+// request does not matter, but for OAuth: see [Server.AddApp]. It works in a bubble of testing/synctest, whether the
+// server was made in it or not.
 func (s *Server) Transport() http.RoundTripper { return memory{s} }
 
 type memory struct{ s *Server }
