@@ -3,6 +3,10 @@
 //
 //	go run ./intercomtest/fakeintercom -addr 127.0.0.1:8787 -token dev
 //
+// With -redirect it has an app that a browser can authorize:
+//
+//	go run ./intercomtest/fakeintercom -redirect http://localhost:3000/callback
+//
 // The workspace lives in memory and is gone when the command ends.
 package main
 
@@ -14,8 +18,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -41,6 +47,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	addr := flags.String("addr", "127.0.0.1:8787", "loopback `host:port` to listen on; port 0 picks a free one")
 	token := flags.String("token", "dev", "access `token` with full access")
 	rate := flags.Int("rate", 0, "requests allowed per 10 seconds; 0 is any number")
+	var app intercomtest.App
+	flags.StringVar(&app.ClientID, "client-id", "", "client `id` of the OAuth app; made up if empty")
+	flags.StringVar(&app.ClientSecret, "client-secret", "", "client `secret` of the OAuth app; made up if empty")
+	flags.Func("redirect", "redirect `URL` of an OAuth app to have; may be repeated", func(v string) error {
+		app.RedirectURLs = append(app.RedirectURLs, v)
+		return checkRedirect(v)
+	})
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -51,6 +64,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return errors.New("-token must not be empty")
 	case *rate < 0:
 		return errors.New("-rate must not be negative")
+	case len(app.RedirectURLs) == 0 && (app.ClientID != "" || app.ClientSecret != ""):
+		return errors.New("-client-id and -client-secret are of use with -redirect only")
 	}
 	if err := checkLoopback(*addr); err != nil {
 		return err
@@ -73,9 +88,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		WriteTimeout:      time.Minute,
 		IdleTimeout:       time.Minute,
 	}
-	url := "http://" + ln.Addr().String()
-	fmt.Fprintf(stdout, "url:   %s\ntoken: %s\n", url, *token)
-	fmt.Fprintf(stdout, "try:   curl -H 'Authorization: Bearer %s' '%s/conversations?per_page=2'\n", *token, url)
+	base := "http://" + ln.Addr().String()
+	fmt.Fprintf(stdout, "url:   %s\ntoken: %s\n", base, *token)
+	fmt.Fprintf(stdout, "try:   curl -H 'Authorization: Bearer %s' '%s/conversations?per_page=2'\n", *token, base)
+	if len(app.RedirectURLs) > 0 {
+		app = workspace.AddApp(app)
+		fmt.Fprintf(stdout, "client id:     %s\nclient secret: %s\n", app.ClientID, app.ClientSecret)
+		fmt.Fprintf(stdout, "authorize:     %s/oauth?client_id=%s\n", base, url.QueryEscape(app.ClientID))
+	}
 
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(ln) }()
@@ -102,4 +122,16 @@ func checkLoopback(addr string) error {
 		return nil
 	}
 	return fmt.Errorf("-addr %s: only loopback hosts are served: use 127.0.0.1, [::1] or localhost", addr)
+}
+
+// checkRedirect refuses what the fake takes for a mistake of its user's program.
+func checkRedirect(raw string) error {
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil:
+		return err
+	case (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil || strings.Contains(raw, "#"):
+		return errors.New("use an absolute http or https URL without user and fragment")
+	}
+	return nil
 }

@@ -75,6 +75,36 @@ func TestServes(t *testing.T) {
 	require.Error(t, err, "nobody listens any more")
 }
 
+// The address that is printed is that of the app's consent page.
+func TestServesAnApp(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	read, write := io.Pipe()
+	done := make(chan error, 1)
+	go func() {
+		done <- run(ctx, []string{
+			"-addr", "127.0.0.1:0", "-client-id", "my app", "-redirect", "http://localhost:3000/callback", "-redirect", "https://app.example/callback",
+		}, write, io.Discard)
+	}()
+	lines := bufio.NewScanner(read)
+	printed := map[string]string{}
+	for _, name := range []string{"url", "token", "try", "client id", "client secret", "authorize"} {
+		require.True(t, lines.Scan(), "it prints %s", name)
+		got, value, _ := strings.Cut(lines.Text(), ":")
+		require.Equal(t, name, got)
+		printed[name] = strings.TrimSpace(value)
+	}
+	assert.Equal(t, "my app", printed["client id"])
+	assert.NotEmpty(t, printed["client secret"])
+	r := get(t, printed["authorize"], "")
+	assert.Equal(t, http.StatusOK, r.status)
+	assert.Contains(t, r.body, "<code>http://localhost:3000/callback</code>")
+	r = get(t, printed["authorize"]+"&redirect_uri=https://app.example/callback", "")
+	assert.Contains(t, r.body, "<code>https://app.example/callback</code>")
+	cancel()
+	require.NoError(t, <-done)
+}
+
 func TestServesLocalhost(t *testing.T) {
 	t.Parallel()
 	url, token, _, stop := start(t, "-addr", "localhost:0")
@@ -97,6 +127,11 @@ func TestRefusesBadFlags(t *testing.T) {
 		"a bad rate":      {"-rate", "-1"},
 		"an argument":     {"serve"},
 		"unknown flag":    {"-port", "1"},
+		"a relative URL":  {"-redirect", "/callback"},
+		"not a URL":       {"-redirect", "https://%zz"},
+		"a fragment":      {"-redirect", "https://app.example/callback#"},
+		"app, no URL":     {"-client-id", "id"},
+		"secret, no URL":  {"-client-secret", "secret"},
 		"help":            {"-h"},
 	} {
 		assert.Error(t, run(t.Context(), args, io.Discard, io.Discard), name)
