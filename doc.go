@@ -34,6 +34,12 @@
 // number of requests then tell that something was left out. What Intercom quotes of a hidden thing in another one is not
 // looked into.
 //
+// # Installing by OAuth
+//
+// [NewOAuth] makes an [OAuth] of an app's client id and secret. [OAuth.NewState] and [OAuth.AuthCodeURL] begin an install,
+// [OAuth.Callback] ends it with a [Workspace] and its token. Tokens and client secrets are [Secret] values: they are not
+// printed, and are an error to encode.
+//
 // # Routing
 //
 // A [Router] assigns conversations to teams by topic, as the principal of the context.
@@ -44,15 +50,17 @@
 // (ErrUnauthorized to ErrUnavailable, with RetryAfter where one was told), and so is ErrRateLimited when the limiter sees
 // that no request can be sent in time. The rest have no answer behind them: [ErrUnavailable] when Intercom could not be
 // reached, [ErrBadResponse], [ErrNoToken], [ErrNoActingAdmin], [ErrWrongWorkspace], [ErrCursorRepeated], and
-// [ErrInvalidRequest] for what was refused before it was sent. A guard adds [ErrDenied], as a [*DeniedError], and
+// [ErrInvalidRequest] for what was refused before it was sent. [ErrOAuthState] is a callback that nobody here began,
+// [ErrOAuthExchange] an install without a token. A guard adds [ErrDenied], as a [*DeniedError], and
 // [ErrAuditUnavailable] and [ErrAuditIncomplete] for a sink that fails. [ErrOutcomeUnknown] comes on top of others and marks
 // a write that was sent and may have been done: look for it first.
 //
 // # What holds always
 //
 // Nothing is allowed that a rule does not allow: no identity, no role, no rule, or an error is a denial. No write under a
-// guard leaves the process before its intent is on record. What is named Dangerously is the exception. A token goes to the configured host alone: redirects are not followed, and nothing that comes from the network decides
-// where the next request goes. No secret is in an error, a log line or a hook. No request is repeated when repeating
+// guard leaves the process before its intent is on record. What is named Dangerously is the exception. A token goes to
+// the configured host alone: redirects are not followed, and nothing that comes from the network decides where the next
+// request goes. No secret is in an error, a log line or a hook. No request is repeated when repeating
 // could do the thing twice. Requests wait for Intercom's 10-second rate windows instead of running into them; every wait
 // ends with the context.
 //

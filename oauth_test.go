@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/intercomrbac/intercomrbac"
+	"github.com/intercomrbac/intercomrbac/intercomtest"
 	"github.com/jarcoal/httpmock"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -552,5 +553,87 @@ func TestMemoryStateStoreIsBounded(t *testing.T) {
 		for i := range most {
 			require.NoError(t, save(i), "the old ones are gone")
 		}
+	})
+}
+
+// The whole way, against the fake: in memory at Intercom's own hosts, and over loopback.
+func TestInstallAgainstTheFake(t *testing.T) {
+	t.Parallel()
+	const redirect = "https://app.example.com/callback?from=intercom"
+	install := func(t *testing.T, srv *intercomtest.Server, o *intercomrbac.OAuth) (intercomrbac.Workspace, error) {
+		t.Helper()
+		state, err := o.NewState(t.Context(), "ana")
+		require.NoError(t, err)
+		back, err := srv.Authorize(o.AuthCodeURL(state))
+		if err != nil {
+			return intercomrbac.Workspace{}, err
+		}
+		u, err := url.Parse(back)
+		require.NoError(t, err)
+		assert.Equal(t, "intercom", u.Query().Get("from"))
+		return o.Callback(t.Context(), "ana", u.Query())
+	}
+	for _, region := range []intercomrbac.Region{intercomrbac.US, intercomrbac.EU, intercomrbac.AU} {
+		for _, inMemory := range []bool{true, false} {
+			t.Run(fmt.Sprint(region, inMemory), func(t *testing.T) {
+				t.Parallel()
+				srv := intercomtest.NewServer(t, intercomtest.WithWorkspace(intercomtest.Workspace{ID: "w1", Name: "Acme", Region: string(region)}))
+				ids := srv.Seed()
+				app := srv.AddApp(intercomtest.App{RedirectURLs: []string{"https://other.example.com/", redirect}})
+				config := func(c *intercomrbac.OAuthConfig) {
+					c.ClientID, c.ClientSecret, c.RedirectURL, c.Region = app.ClientID, intercomrbac.NewSecret(app.ClientSecret), redirect, region
+					if !inMemory {
+						c.BaseURL, c.HTTPClient = srv.URL(), nil
+					}
+				}
+				w, err := install(t, srv, newOAuth(t, srv.Transport(), config))
+				require.NoError(t, err)
+				assert.Equal(t, []any{intercomrbac.WorkspaceID("w1"), "Acme", region, ids.Owner}, []any{w.ID, w.Name, w.Region, w.InstalledBy.AdminID})
+				admins, err := srv.ClientFor(w.Token.Reveal()).Admins.List(t.Context())
+				require.NoError(t, err)
+				assert.Len(t, admins, 4)
+
+				wrong := newOAuth(t, srv.Transport(), config, func(c *intercomrbac.OAuthConfig) { c.RedirectURL = strings.TrimSuffix(redirect, "m") })
+				_, err = install(t, srv, wrong)
+				require.ErrorContains(t, err, "redirect_uri", "it has to match exactly")
+				wrong = newOAuth(t, srv.Transport(), config, func(c *intercomrbac.OAuthConfig) { c.ClientSecret = intercomrbac.NewSecret("of-another-app") })
+				_, err = install(t, srv, wrong)
+				require.ErrorIs(t, err, intercomrbac.ErrOAuthExchange)
+				require.ErrorContains(t, err, "Unauthorized Code")
+			})
+		}
+	}
+	t.Run("another region than the app's", func(t *testing.T) {
+		t.Parallel()
+		srv := intercomtest.NewServer(t, intercomtest.WithWorkspace(intercomtest.Workspace{Region: "EU"}))
+		srv.Seed()
+		app := srv.AddApp(intercomtest.App{RedirectURLs: []string{redirect}})
+		o := newOAuth(t, srv.Transport(), func(c *intercomrbac.OAuthConfig) {
+			c.ClientID, c.ClientSecret, c.RedirectURL, c.BaseURL = app.ClientID, intercomrbac.NewSecret(app.ClientSecret), redirect, "https://fake.example.com"
+		})
+		_, err := install(t, srv, o)
+		require.ErrorIs(t, err, intercomrbac.ErrOAuthExchange)
+		require.ErrorContains(t, err, `the workspace is in region "EU" and the app in "US"`)
+	})
+	t.Run("a code that expired", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			srv := intercomtest.NewServer(t)
+			srv.Seed()
+			app := srv.AddApp(intercomtest.App{RedirectURLs: []string{redirect}})
+			o := newOAuth(t, srv.Transport(), func(c *intercomrbac.OAuthConfig) {
+				c.ClientID, c.ClientSecret, c.RedirectURL = app.ClientID, intercomrbac.NewSecret(app.ClientSecret), redirect
+			})
+			state, err := o.NewState(t.Context(), "ana")
+			require.NoError(t, err)
+			back, err := srv.Authorize(o.AuthCodeURL(state))
+			require.NoError(t, err)
+			u, err := url.Parse(back)
+			require.NoError(t, err)
+			time.Sleep(6 * time.Minute) // the state is good for ten, the code is not
+			_, err = o.Callback(t.Context(), "ana", u.Query())
+			require.ErrorIs(t, err, intercomrbac.ErrOAuthExchange)
+			assert.Equal(t, 1, srv.CallCount("oauth.token"))
+		})
 	})
 }

@@ -26,6 +26,9 @@
 // ten seconds ([WithRateLimit]); failures of servers, proxies and networks happen on demand ([Server.Inject]); and
 // every request is on record ([Server.Calls]).
 //
+// An OAuth app ([Server.AddApp]) can be installed as Intercom has it: a consent page, codes that work once and expire,
+// and the hosts of three regions. [Server.Authorize] and [Server.Deny] stand in for the browser.
+//
 // Oddities of Intercom are kept: ids are strings in one place and numbers in another, an unassigned conversation has
 // the assignee 0, request ids are not always UUIDs, a page's cursor may be an object or a URL
 // ([Server.UseURLCursors]), and a missing scope is answered in either of two ways ([Server.SetMissingScopeStatus]).
