@@ -18,7 +18,7 @@ type Action struct {
 }
 
 // Audited does an action of the service's own as a guarded call is done: it is decided first, on resource where the right
-// hangs on a condition; its intent is on record before fn runs, and its outcome afterwards. It returns the error of fn, or
+// hangs on a condition; its intent is on record before fn runs, when it is decided once more, and its outcome afterwards. It returns the error of fn, or
 // a [*DeniedError], ErrAuditUnavailable or ErrInvalidRequest, in which cases fn did not run, or ErrAuditIncomplete beside
 // the error of fn. A panic of fn is recorded and goes on. Calls to Intercom in fn are guarded by their own permissions.
 func (g *Guard) Audited(ctx context.Context, action Action, resource Resource, fn func(ctx context.Context) error) (err error) {
@@ -39,28 +39,38 @@ func (g *Guard) Audited(ctx context.Context, action Action, resource Resource, f
 	if known && g.roles != nil && p.Workspace != g.roles.client.s.workspace {
 		return g.refuse(ctx, in, Decision{Reason: ReasonWrongWorkspace, policy: g.checker.load()}, nil, false)
 	}
-	if err := g.renew(ctx, in); err != nil {
+	if err := g.allow(ctx, in); err != nil {
 		return err
-	}
-	d, err := g.decide(ctx, in)
-	if !d.Allowed {
-		if err := g.deny(ctx, in, d, err); err != nil {
-			return err
-		}
-	} else {
-		in.verdict.decision = d
 	}
 	if err := g.recordIntent(ctx, in); err != nil {
 		return err
 	}
-	in.sent = true
 	ended := false
 	defer func() {
 		if !ended {
 			_ = g.after(ctx, in, &callError{action.Name + ": the action panicked", []error{ErrOutcomeUnknown}})
 		}
 	}()
-	err = fn(ctx)
+	if in.verdict.intent && !in.verdict.reported { // the sink may have taken its time
+		err = g.allow(ctx, in)
+	}
+	if err == nil {
+		in.sent = true
+		err = fn(ctx)
+	}
 	ended = true
 	return g.after(ctx, in, err)
+}
+
+// allow decides about an action; it waits for the role alone.
+func (g *Guard) allow(ctx context.Context, in *call) error {
+	if err := g.renew(ctx, in); err != nil {
+		return err
+	}
+	d, err := g.decide(ctx, in)
+	if !d.Allowed {
+		return g.deny(ctx, in, d, err)
+	}
+	in.verdict.decision = d
+	return nil
 }

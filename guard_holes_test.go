@@ -2,6 +2,7 @@ package intercomrbac_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -260,4 +261,43 @@ func TestHostilePoliciesAreRefusedQuickly(t *testing.T) {
 	require.ErrorContains(t, err, "pairs")
 	_, err = intercomrbac.NewChecker(wide(2_000, 8_000, intercomrbac.Rule{Permission: "own:*", When: "anything"}), anything)
 	require.ErrorContains(t, err, "rules under conditions")
+}
+
+// An action of the service's own is decided again once its intent is on record: the sink may take its time.
+func TestAuditedDecidesAgainAfterTheSink(t *testing.T) {
+	t.Parallel()
+	refund := intercomrbac.Action{Name: "invoices.refund", Permission: intercomrbac.ContactsDelete, Effect: intercomrbac.Destructive}
+	t.Run("a policy that was swapped", func(t *testing.T) {
+		t.Parallel()
+		d := newDesk(t, deskConfig{policy: everything()})
+		d.trail.refuse = func(e intercomrbac.AuditEvent) error {
+			if e.Phase == intercomrbac.PhaseIntent {
+				return d.checker.Swap(granting(intercomrbac.Rules("teams:read")...))
+			}
+			return nil
+		}
+		ran := false
+		err := d.guard.Audited(d.as(t, tester), refund, intercomrbac.Resource{}, func(context.Context) error { ran = true; return nil })
+		requireDenied(t, err, intercomrbac.ReasonNotGranted)
+		assert.False(t, ran)
+		assert.Equal(t, []string{"intent", "not_sent"}, d.trail.phases())
+	})
+	t.Run("a role that was forgotten", func(t *testing.T) {
+		t.Parallel()
+		d := newDesk(t, deskConfig{policy: intercomrbac.StockPolicy(), roles: intercomrbac.RoleMap{RoleIDs: map[intercomrbac.ID]intercomrbac.Role{"5401": "owner"}}})
+		d.trail.refuse = func(e intercomrbac.AuditEvent) error {
+			if e.Phase == intercomrbac.PhaseIntent {
+				d.srv.Inject(intercomtest.Fault{Operation: "admins.get", Times: -1, Status: 404,
+					Body: []byte(`{"type":"error.list","errors":[{"code":"admin_not_found","message":"Admin not found"}]}`)})
+				d.roles.ForgetAll()
+			}
+			return nil
+		}
+		ctx := intercomrbac.WithPrincipal(t.Context(), intercomrbac.Principal{AdminID: d.Owner})
+		ran := false
+		err := d.guard.Audited(ctx, refund, intercomrbac.Resource{}, func(context.Context) error { ran = true; return nil })
+		requireDenied(t, err, intercomrbac.ReasonUnknownRole)
+		assert.False(t, ran)
+		assert.Equal(t, []string{"intent", "not_sent"}, d.trail.phases())
+	})
 }
