@@ -72,10 +72,8 @@ func (c *Client) Do(ctx context.Context, op Operation, in Call, out any) error {
 func (in *call) checkBody(ctx context.Context) error {
 	siblings := slices.DeleteFunc(Operations(), func(o Operation) bool { return o.Method != in.op.Method || o.Path != in.op.Path })
 	telling := func(o Operation) bool { return o.Body != "" || o.Query != "" || o.Actor != "" }
-	if in.op.Actor == "" {
-		if err := in.checkNoActor(); err != nil {
-			return err
-		}
+	if err := in.checkActors(); err != nil {
+		return err
 	}
 	if !slices.ContainsFunc(append(siblings, in.op), telling) {
 		return nil
@@ -120,20 +118,20 @@ func (in *call) checkBody(ctx context.Context) error {
 		in.assignee = assigneeKind(in.op, kind)
 	}
 	if members != nil {
-		in.body = members // what was checked is what is sent: no member comes twice
+		in.body = members
 	}
 	return nil
 }
 
-// checkNoActor refuses a call in the name of an admin by an operation that does not say so: nobody would check whose.
-func (in *call) checkNoActor() error {
+// checkActors refuses a call in the name of an admin that the operation's Actor does not say: nobody would check whose.
+func (in *call) checkActors() error {
 	says := func(name string) error {
 		return invalid(in.op, "%s says which admin acts: name it as the operation's Actor", name)
 	}
-	if len(in.spelt("admin_id")) > 0 {
+	if in.op.Actor != "admin_id" && len(in.spelt("admin_id")) > 0 {
 		return says("admin_id")
 	}
-	if slices.ContainsFunc(in.spelt("from"), func(key string) bool { return key != "from" }) {
+	if in.op.Actor != "from.id" && slices.ContainsFunc(in.spelt("from"), func(key string) bool { return key != "from" }) {
 		return says("from.id")
 	}
 	raw, err := encode(in)
@@ -144,14 +142,26 @@ func (in *call) checkNoActor() error {
 	var members map[string]json.RawMessage
 	var from map[string]json.RawMessage // no struct: its members would match in any case
 	_ = json.Unmarshal(raw, &members)   // what is no object has no members
-	if _, ok := members["admin_id"]; ok {
+	if _, ok := members["admin_id"]; ok && in.op.Actor != "admin_id" {
 		return says("admin_id")
 	}
 	_ = json.Unmarshal(members["from"], &from)
-	if kind, _ := memberText(from["type"]); kind == "admin" {
+	if kind, ok := from["type"]; ok && in.op.Actor != "from.id" && !isContactRole(kind) {
 		return says("from.id")
 	}
+	if from != nil {
+		members["from"], _ = json.Marshal(from)
+	}
+	if members != nil {
+		in.body = members // no member comes twice
+	}
 	return nil
+}
+
+// isContactRole reports whether a JSON value is what Intercom calls a contact, and so no admin.
+func isContactRole(raw json.RawMessage) bool {
+	kind, _ := memberText(raw)
+	return kind == "contact" || kind == string(ContactUser) || kind == string(ContactLead)
 }
 
 // spelt returns the keys of the query that Rails reads as the name or as a member of it: name, name[], [name], name[id].

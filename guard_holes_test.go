@@ -3,6 +3,7 @@ package intercomrbac_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -300,4 +301,36 @@ func TestAuditedDecidesAgainAfterTheSink(t *testing.T) {
 		assert.False(t, ran)
 		assert.Equal(t, []string{"intent", "not_sent"}, d.trail.phases())
 	})
+}
+
+// An actor that an operation names does not hide one that it does not.
+func TestDoTakesNoSecondActor(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, deskConfig{policy: everything()})
+	acting := func(actor string) intercomrbac.Operation {
+		return intercomrbac.Operation{Name: "own.send", Method: "POST", Path: "/own/send", Actor: actor,
+			Permission: intercomrbac.MessagesWrite, Resource: "message", Effect: intercomrbac.Write}
+	}
+	other, own := string(d.Owner), string(d.Agent)
+	for name, tt := range map[string]struct {
+		actor string
+		in    intercomrbac.Call
+	}{
+		"from beside admin_id":          {"admin_id", intercomrbac.Call{Body: map[string]any{"from": map[string]string{"type": "admin", "id": other}}}},
+		"from in the query, and admin":  {"admin_id", intercomrbac.Call{Body: map[string]any{}, Query: url.Values{"from[type]": {"admin"}, "from[id]": {other}}}},
+		"admin_id beside from":          {"from.id", intercomrbac.Call{Body: map[string]any{"from": map[string]string{"type": "admin", "id": own}, "admin_id": other}}},
+		"admin_id in the query, and id": {"from.id", intercomrbac.Call{Body: map[string]any{"from": map[string]string{"type": "admin", "id": own}}, Query: url.Values{"admin_id": {other}}}},
+		"a type of another case":        {"", intercomrbac.Call{Body: map[string]any{"from": map[string]string{"type": "Admin", "id": other}}}},
+		"a type in a list":              {"", intercomrbac.Call{Body: map[string]any{"from": map[string]any{"type": []string{"admin"}, "id": other}}}},
+		"an actor too deep to look at":  {"from.by.id", intercomrbac.Call{Body: map[string]any{"from": map[string]any{"by": map[string]string{"id": other}}}}},
+	} {
+		require.ErrorIs(t, d.client.Do(d.as(t, tester), acting(tt.actor), tt.in, nil), intercomrbac.ErrInvalidRequest, name)
+	}
+	assert.Empty(t, d.sent())
+	// Which of two a server takes is its own affair: one is sent.
+	for _, from := range []string{`{"type":"admin","id":"` + other + `"},"from":{"type":"user","id":"5"}`, `{"type":"admin","type":"user","id":"5"}`} {
+		_ = d.client.Do(d.as(t, tester), acting(""), intercomrbac.Call{Body: json.RawMessage(`{"from":` + from + `}`)}, nil) // the fake has no such route
+		assert.NotContains(t, string(d.srv.Calls()[0].Body), "admin")
+		d.srv.ResetCalls()
+	}
 }

@@ -57,7 +57,8 @@ type Operation struct {
 	Resource string
 	// ResourceArg names the placeholder of Path that identifies the resource; empty where none does.
 	ResourceArg string
-	// Actor names the body member that holds the acting admin, such as "admin_id"; empty where there is none.
+	// Actor names the body member that holds the acting admin, such as "admin_id" or "from.id"; empty where there is
+	// none.
 	Actor string
 	// Effect is what the call does to the workspace.
 	Effect Effect
@@ -133,6 +134,8 @@ func (o Operation) check() error {
 		return fmt.Errorf("%w: operation %s: Path must begin with / and hold neither query nor escapes", ErrInvalidRequest, o.Name)
 	case o.ResourceArg != "" && !slices.Contains(o.placeholders(), o.ResourceArg):
 		return fmt.Errorf("%w: operation %s: ResourceArg %q is no placeholder of its Path", ErrInvalidRequest, o.Name, o.ResourceArg)
+	case strings.Count(o.Actor, ".") > 1:
+		return fmt.Errorf("%w: operation %s: Actor %q is too deep: it is a member of the body, or one within it", ErrInvalidRequest, o.Name, o.Actor)
 	}
 	return nil
 }
