@@ -146,8 +146,10 @@ func (in *call) checkActors() error {
 		return says("admin_id")
 	}
 	_ = json.Unmarshal(members["from"], &from)
-	if kind, ok := from["type"]; ok && in.op.Actor != "from.id" && !isContactRole(kind) {
-		return says("from.id")
+	if raw, ok := from["type"]; ok && in.op.Actor != "from.id" {
+		if kind, _ := memberText(raw); !ContactRole(kind).isContact() {
+			return says("from.id")
+		}
 	}
 	if from != nil {
 		members["from"], _ = json.Marshal(from)
@@ -156,12 +158,6 @@ func (in *call) checkActors() error {
 		in.body = members // no member comes twice
 	}
 	return nil
-}
-
-// isContactRole reports whether a JSON value is what Intercom calls a contact, and so no admin.
-func isContactRole(raw json.RawMessage) bool {
-	kind, _ := memberText(raw)
-	return kind == "contact" || kind == string(ContactUser) || kind == string(ContactLead)
 }
 
 // spelt returns the keys of the query that Rails reads as the name or as a member of it: name, name[], [name], name[id].

@@ -37,6 +37,11 @@ const (
 	ContactLead ContactRole = "lead"
 )
 
+// isContact reports whether r is what the one who starts a conversation can be, and so no admin.
+//
+// Source: operation createConversation
+func (r ContactRole) isContact() bool { return r == ContactUser || r == ContactLead || r == "contact" }
+
 // Contact is a person that a workspace talks to. Name and e-mail may come with HTML entities in them.
 type Contact struct {
 	Type                   string          `json:"type"`

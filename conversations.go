@@ -239,6 +239,10 @@ func (s *ConversationsService) Create(ctx context.Context, params CreateConversa
 	if params.From == "" || params.Body == "" {
 		return nil, invalid(op, "From and Body are needed")
 	}
+	role := ContactRole(firstOf(string(params.FromRole), string(ContactUser)))
+	if !role.isContact() {
+		return nil, invalid(op, "FromRole is %.40q: a conversation is started by a user or a lead", string(role))
+	}
 	if err := checkAttachments(params.AttachmentURLs, nil); err != nil {
 		return nil, invalid(op, "%w", err)
 	}
@@ -253,7 +257,7 @@ func (s *ConversationsService) Create(ctx context.Context, params CreateConversa
 		AttachmentURLs []string  `json:"attachment_urls,omitempty"`
 		CreatedAt      Timestamp `json:"created_at,omitzero"`
 		BrandID        string    `json:"brand_id,omitzero"`
-	}{from{ContactRole(firstOf(string(params.FromRole), string(ContactUser))), params.From}, params.Body, params.Subject,
+	}{from{role, params.From}, params.Body, params.Subject,
 		params.AttachmentURLs, params.CreatedAt, params.BrandID}
 	return do[CreatedConversation](ctx, s.c, call{op: op, body: body})
 }

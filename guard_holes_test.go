@@ -334,3 +334,14 @@ func TestDoTakesNoSecondActor(t *testing.T) {
 		d.srv.ResetCalls()
 	}
 }
+
+// A conversation is started by a contact: a role that says a teammate would be them whom nobody checked.
+func TestCreateStartsNoConversationAsATeammate(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, deskConfig{policy: granting(intercomrbac.Rules("conversations:write")...)})
+	for _, role := range []intercomrbac.ContactRole{"admin", "Admin", "bot", "visitor "} {
+		_, err := d.client.Conversations.Create(d.as(t, tester), intercomrbac.CreateConversationParams{From: intercomrbac.ContactID(d.Owner), FromRole: role, Body: "x"})
+		require.ErrorIs(t, err, intercomrbac.ErrInvalidRequest, role)
+	}
+	assert.Empty(t, d.sent())
+}
