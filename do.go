@@ -145,6 +145,9 @@ func (c *Client) target(in *call) (string, error) {
 		if err := lands(in.op, path); err != nil {
 			return "", err
 		}
+		if apipath.Climbs(path) {
+			return "", invalid(in.op, "an argument of the path would lead to another one")
+		}
 	}
 	if len(in.query) > 0 {
 		path += "?" + in.query.Encode()

@@ -345,3 +345,26 @@ func TestCreateStartsNoConversationAsATeammate(t *testing.T) {
 	}
 	assert.Empty(t, d.sent())
 }
+
+// An argument that a server on the way decodes does not climb out of its place in the path.
+func TestArgumentsDoNotClimb(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, deskConfig{policy: everything()})
+	ctx := d.as(t, tester)
+	own := intercomrbac.Operation{Name: "macros.run", Method: "POST", Path: "/macros/{id}/run", Permission: intercomrbac.TagsWrite, Resource: "tag", ResourceArg: "id", Effect: intercomrbac.Write}
+	for _, id := range []string{"../../companies/7", "5/../../../companies/7", `..\..\companies`, "%2e%2e%2f%2e%2e/companies", "7/.."} {
+		for name, call := range map[string]func() error{
+			"contact":      func() error { _, err := d.client.Contacts.Get(ctx, intercomrbac.ContactID(id)); return err },
+			"conversation": func() error { return d.client.Conversations.Delete(ctx, intercomrbac.ConversationID(id)) },
+			"external id":  func() error { _, err := d.client.Contacts.GetByExternalID(ctx, id); return err },
+			"tag": func() error {
+				_, err := d.client.Conversations.RemoveTag(ctx, d.conversation(), intercomrbac.TagParams{TagID: intercomrbac.TagID(id)})
+				return err
+			},
+			"own": func() error { return d.client.Do(ctx, own, intercomrbac.Call{Path: map[string]string{"id": id}}, nil) },
+		} {
+			require.ErrorIs(t, call(), intercomrbac.ErrInvalidRequest, "%s %q", name, id)
+		}
+	}
+	assert.Empty(t, d.sent())
+}

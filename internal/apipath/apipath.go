@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -52,7 +53,12 @@ func checkSegment(s string) error {
 }
 
 // Clean returns where an escaped path leads for a server that decodes it, as often as it may, before it looks.
-func Clean(escaped string) string {
+func Clean(escaped string) string { return path.Clean("/" + decoded(escaped)) }
+
+// Climbs reports whether such a server would find a segment ".." in an escaped path.
+func Climbs(escaped string) bool { return slices.Contains(strings.Split(decoded(escaped), "/"), "..") }
+
+func decoded(escaped string) string {
 	p := escaped
 	for range 4 { // no server decodes more often; a path that still changes matches nothing
 		u, err := url.PathUnescape(p)
@@ -61,7 +67,7 @@ func Clean(escaped string) string {
 		}
 		p = u
 	}
-	return path.Clean("/" + strings.ReplaceAll(p, `\`, "/"))
+	return strings.ReplaceAll(p, `\`, "/")
 }
 
 // Matches reports whether a clean path fits the template, and how many of its segments do so literally.

@@ -141,6 +141,16 @@ func TestClean(t *testing.T) {
 	}
 }
 
+func TestClimbs(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]bool{
+		"/a/..%2Fb": true, "/a/b%2F..": true, "/a/%2e%2e/b": true, "/a/..%5Cb": true, "/a/%252e%252e%252fb": true,
+		"/a/b": false, "/a/...": false, "/a/..b": false, "/a/b..%2Fc": false, "/a/.%2Fb": false, "": false,
+	} {
+		assert.Equal(t, want, apipath.Climbs(in), in)
+	}
+}
+
 func TestMatches(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
