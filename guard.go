@@ -233,6 +233,9 @@ func (in *call) resourceID() string {
 	return ""
 }
 
+// named reports whether the argument that identifies the resource is its own id.
+func (in *call) named() bool { return in.op.ResourceArg != "" && in.op.ResourceArg != "external_id" }
+
 // decideByResource decides what hangs on conditions: by the resource as Intercom has it now or, where that is what the
 // call returns, by its answer.
 func (g *Guard) decideByResource(ctx context.Context, c *Client, in *call, d Decision) (Decision, error) {
@@ -245,9 +248,8 @@ func (g *Guard) decideByResource(ctx context.Context, c *Client, in *call, d Dec
 		fetch = fetch || condition.needsValue()
 	}
 	view, viewed := views[in.op.Name]
-	named := in.op.ResourceArg != "" && in.op.ResourceArg != "external_id" // the argument is the resource's own id
 	switch {
-	case viewed && (view.list != "" || fetch || !named):
+	case viewed && (view.list != "" || fetch || !in.named()):
 		v.judged, v.view = true, view
 		d.Allowed = true
 		return d, nil
@@ -322,8 +324,8 @@ func (g *Guard) recheck(ctx context.Context, in *call) (Decision, error) {
 	v := in.verdict
 	d, err := g.decide(ctx, in)
 	if err == nil && d.Reason == ReasonNeedsResource && !v.judged && !v.byActor {
-		if view := views[in.op.Name]; view.list != "" {
-			return d, nil // its answer would not be filtered
+		if view, viewed := views[in.op.Name]; viewed && (view.list != "" || !in.named()) {
+			return d, nil // its answer would not be judged
 		}
 		for _, condition := range d.conditions() {
 			if condition.needsValue() {

@@ -368,3 +368,21 @@ func TestArgumentsDoNotClimb(t *testing.T) {
 	}
 	assert.Empty(t, d.sent())
 }
+
+// An external id is nobody's own id, whenever a condition comes into force.
+func TestExternalIDIsNotJudgedAsAnID(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		public := conditionNamed("public", "", func(_ intercomrbac.Principal, r intercomrbac.Resource) (bool, error) { return r.ID == "public", nil })
+		d := newDesk(t, deskConfig{policy: everything(), conditions: []intercomrbac.Condition{public}})
+		d.srv.Inject(intercomtest.Fault{Status: 429, Header: http.Header{"Retry-After": {"2"}}})
+		d.srv.Inject(intercomtest.Fault{Operation: "contacts.get_by_external_id", Status: 200, Body: []byte(`{"type":"contact","id":"5f","external_id":"public"}`)})
+		done := inBackground(func() error {
+			_, err := d.client.Contacts.GetByExternalID(d.as(t, tester), "public")
+			return err
+		})
+		time.Sleep(time.Second)
+		require.NoError(t, d.checker.Swap(granting(intercomrbac.Rule{Permission: intercomrbac.ContactsRead, When: "public"})))
+		require.ErrorIs(t, <-done, intercomrbac.ErrDenied)
+	})
+}
