@@ -138,8 +138,13 @@ func (s *DataEventSink) deliver(ctx context.Context) {
 }
 
 // show delivers one event in a second of its own.
-func (s *DataEventSink) show(ctx context.Context, e AuditEvent, last int64) int64 {
-	second := max(e.Timestamp.Unix(), last+1)
+func (s *DataEventSink) show(ctx context.Context, e AuditEvent, last int64) (second int64) {
+	second = max(e.Timestamp.Unix(), last+1)
+	defer func() {
+		if recover() != nil { // what the client's transport or hook panics with is not to end the program
+			s.dropped.Add(1)
+		}
+	}()
 	if wait := time.Until(time.Unix(second, 0)); wait > 0 && sleep(ctx, wait) != nil {
 		s.dropped.Add(1)
 		return last

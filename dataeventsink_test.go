@@ -3,6 +3,7 @@ package intercomrbac_test
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -153,4 +154,24 @@ func TestNewDataEventSinkRefuses(t *testing.T) {
 		require.NoError(t, s.Close(t.Context()))
 		assert.Zero(t, s.Dropped())
 	}
+}
+
+// What a transport or a hook panics with drops an event, and does not end the program.
+func TestDataEventSinkOutlivesAPanic(t *testing.T) {
+	t.Parallel()
+	calls := 0
+	c := clientOf(t, func(*http.Request) (*http.Response, error) {
+		if calls++; calls == 1 {
+			panic("transport")
+		}
+		return reply(202, ""), nil
+	}, intercomrbac.WithLimiter(nil))
+	sink, err := intercomrbac.NewDataEventSink(c, intercomrbac.DataEventSinkConfig{Contact: "5f0a"})
+	require.NoError(t, err)
+	for range 2 {
+		require.NoError(t, sink.Record(t.Context(), intercomrbac.AuditEvent{Action: "x", Phase: intercomrbac.PhaseOutcome, Timestamp: time.Unix(1, 0)}))
+	}
+	require.NoError(t, sink.Close(t.Context()))
+	assert.EqualValues(t, 1, sink.Dropped())
+	assert.Equal(t, 2, calls)
 }
