@@ -158,7 +158,8 @@ func SlogSink(logger *slog.Logger) AuditSink {
 			level = slog.LevelWarn
 		}
 		if e.Sensitive {
-			level, message = slog.LevelWarn, "[AUDIT] Sensitive action: "+e.Action+" by "+firstOf(e.AdminEmail, string(e.AdminID), e.Service, "nobody")
+			level, message = slog.LevelWarn, "[AUDIT] Sensitive action: "+printable(e.Action, 200)+" by "+
+				printable(firstOf(e.AdminEmail, string(e.AdminID), e.Service, "nobody"), 200) // some handlers write a message as it is
 		}
 		h := logger.Handler()
 		if !h.Enabled(ctx, level) {

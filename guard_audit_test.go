@@ -550,6 +550,12 @@ func TestSlogSink(t *testing.T) {
 	require.Error(t, intercomrbac.SlogSink(nil).Record(t.Context(), intent))
 	require.Error(t, intercomrbac.SlogSink(slog.New(slog.DiscardHandler)).Record(t.Context(), failed))
 	require.ErrorIs(t, intercomrbac.SlogSink(slog.New(failingHandler{slog.DiscardHandler})).Record(t.Context(), failed), errSink)
+
+	lines.Reset()
+	forged := intercomrbac.AuditEvent{Sensitive: true, Action: "x.delete\n", AdminEmail: "eve@example.com\n2026-05-04 INFO all is well"}
+	require.NoError(t, loud.Record(t.Context(), forged))
+	require.NoError(t, json.Unmarshal(lines.Bytes(), &line))
+	assert.Equal(t, "[AUDIT] Sensitive action: x.delete by eve@example.com 2026-05-04 INFO all is well", line["msg"], "one line, for a handler that writes it as it is")
 }
 
 // failingHandler is a handler whose disk is full.
