@@ -67,6 +67,9 @@ func NewGuard(config GuardConfig) (*Guard, error) {
 	if f, ok := config.Audit.(SinkFunc); config.Audit == nil || ok && f == nil {
 		errs = append(errs, errors.New("there is no Audit sink: use NoAudit() if nothing is to be recorded"))
 	}
+	if _, ok := config.Audit.(*DataEventSink); ok {
+		errs = append(errs, errors.New("a DataEventSink keeps no intents: put it beside a sink that does, with MultiSink"))
+	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("intercomrbac: NewGuard: %w", err)
 	}

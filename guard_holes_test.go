@@ -386,3 +386,14 @@ func TestExternalIDIsNotJudgedAsAnID(t *testing.T) {
 		require.ErrorIs(t, <-done, intercomrbac.ErrDenied)
 	})
 }
+
+// A sink that shows events keeps no intents, and so is no record by itself.
+func TestNewGuardTakesNoDataEventSinkForTheRecord(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, deskConfig{policy: everything()})
+	sink, err := intercomrbac.NewDataEventSink(d.plain, intercomrbac.DataEventSinkConfig{Contact: d.Contacts[0]})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, sink.Close(t.Context())) }()
+	_, err = intercomrbac.NewGuard(intercomrbac.GuardConfig{Checker: d.checker, Audit: sink})
+	require.ErrorContains(t, err, "MultiSink")
+}
