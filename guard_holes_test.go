@@ -397,3 +397,14 @@ func TestNewGuardTakesNoDataEventSinkForTheRecord(t *testing.T) {
 	_, err = intercomrbac.NewGuard(intercomrbac.GuardConfig{Checker: d.checker, Audit: sink})
 	require.ErrorContains(t, err, "MultiSink")
 }
+
+// A read goes by GET or, as a search does, by POST: what calls itself one by another method would leave no record.
+func TestDoTakesNoReadThatChangesByItsMethod(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, deskConfig{policy: everything()})
+	for _, method := range []string{"DELETE", "PUT", "PATCH"} {
+		op := intercomrbac.Operation{Name: "own.call", Method: method, Path: "/own/call", Permission: intercomrbac.TeamsRead, Effect: intercomrbac.Read, Repeatable: true}
+		require.ErrorIs(t, d.client.Do(d.as(t, tester), op, intercomrbac.Call{}, nil), intercomrbac.ErrInvalidRequest)
+	}
+	assert.Empty(t, d.sent())
+}

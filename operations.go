@@ -125,9 +125,10 @@ func (o Operation) check() error {
 		return fmt.Errorf("%w: operation %s has no Effect: use Read, Write or Destructive", ErrInvalidRequest, o.Name)
 	case o.Method != "GET" && o.Method != "POST" && o.Method != "PUT" && o.Method != "PATCH" && o.Method != "DELETE":
 		return fmt.Errorf("%w: operation %s has no Method: use GET, POST, PUT, PATCH or DELETE", ErrInvalidRequest, o.Name)
-	case o.Effect == Read && o.Method != "GET" && !o.Repeatable:
-		return fmt.Errorf("%w: operation %s is a Read by %s: mark it Repeatable if it only reads, else give it its Effect",
-			ErrInvalidRequest, o.Name, o.Method)
+	case o.Effect == Read && o.Method != "GET" && o.Method != "POST":
+		return fmt.Errorf("%w: operation %s is a Read by %s: Intercom has no such call, give it its Effect", ErrInvalidRequest, o.Name, o.Method)
+	case o.Effect == Read && o.Method == "POST" && !o.Repeatable:
+		return fmt.Errorf("%w: operation %s is a Read by POST: mark it Repeatable if it only reads, else give it its Effect", ErrInvalidRequest, o.Name)
 	case o.Effect != Read && o.Method == "GET":
 		return fmt.Errorf("%w: operation %s writes by GET: Intercom has no such call", ErrInvalidRequest, o.Name)
 	case !strings.HasPrefix(o.Path, "/") || strings.ContainsAny(o.Path, "?#%\\"):
