@@ -284,7 +284,7 @@ func (g *Guard) decideByActor(ctx context.Context, c *Client, in *call, d Decisi
 func (v *verdict) lookAt(ctx context.Context, c *Client, r *Resource, d Decision) (Decision, error) {
 	value, err := c.unguarded().fetch(ctx, r.Kind, r.ID)
 	switch {
-	case errors.Is(err, ErrNotFound):
+	case errors.Is(err, ErrNotFound), err == nil && value != nil && idOf(value) != r.ID: // under another spelling it is not there
 		v.missing = true
 		d.Reason = ReasonConditionNotMet
 		return d, nil

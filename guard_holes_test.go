@@ -408,3 +408,25 @@ func TestDoTakesNoReadThatChangesByItsMethod(t *testing.T) {
 	}
 	assert.Empty(t, d.sent())
 }
+
+// A condition that goes by the id is not got around by another spelling of it, under which Intercom finds the same thing.
+func TestAnIDInAnotherSpellingIsNotAnotherThing(t *testing.T) {
+	t.Parallel()
+	for kind, spellings := range map[string][]intercomrbac.ConversationID{"": {"5.json", "5."}, "conversation": {"5.json", "5x", "5 ", "05"}} {
+		sealed := conditionNamed("sealed", kind, func(_ intercomrbac.Principal, r intercomrbac.Resource) (bool, error) { return r.ID == "5", nil })
+		p := granting(intercomrbac.Rules("conversations:*")...)
+		rules := p.Roles[tester]
+		rules.Deny = []intercomrbac.Rule{{Permission: "conversations:*", When: "sealed"}}
+		p.Roles[tester] = rules
+		d := newDesk(t, deskConfig{policy: p, conditions: []intercomrbac.Condition{sealed}})
+		d.srv.Inject(intercomtest.Fault{Operation: "conversations.get", Times: -1, Status: 200, Body: []byte(`{"type":"conversation","id":"5"}`)})
+		for _, id := range spellings {
+			_, err := d.client.Conversations.Get(d.as(t, tester), id)
+			assert.Error(t, err, "%q %q", kind, id)
+			require.Error(t, d.client.Conversations.Delete(d.as(t, tester), id), "%q %q", kind, id)
+		}
+		for _, op := range d.sent() {
+			assert.Equal(t, "conversations.get", op)
+		}
+	}
+}

@@ -117,17 +117,18 @@ func (id TeamID) check(op Operation) error {
 // isNumber reports whether s is digits as in the ids of admins and teams: they do not begin with 0.
 func isNumber[T ~string](s T) bool { return isDigits(s) && s[0] != '0' }
 
-// check refuses what is no id but a word of the path, such as "last", which would lead to another endpoint.
+// check refuses what is no id but a word of the path, such as "last", which would lead to another endpoint, and what a
+// format can stand behind, such as ".json", for a condition would not know the id any more.
 func (id ConversationID) check(op Operation) error {
-	if isName(string(id)) {
-		return invalid(op, "conversation_id is %.40q, a name and no id", string(id))
+	if isName(string(id)) || strings.IndexByte(string(id), '.') > 0 {
+		return invalid(op, "conversation_id is %.40q, which is no id", string(id))
 	}
 	return nil
 }
 
 func (id ContactID) check(op Operation) error {
-	if isName(string(id)) {
-		return invalid(op, "contact_id is %.40q, a name and no id", string(id))
+	if isName(string(id)) || strings.IndexByte(string(id), '.') > 0 {
+		return invalid(op, "contact_id is %.40q, which is no id", string(id))
 	}
 	return nil
 }

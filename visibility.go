@@ -55,6 +55,21 @@ func (c *Client) fetch(ctx context.Context, kind, id string) (any, error) {
 	return nil, nil
 }
 
+// idOf returns the id that a fetched thing has by its own word.
+func idOf(value any) string {
+	switch v := value.(type) {
+	case *Admin:
+		return string(v.ID)
+	case *Contact:
+		return string(v.ID)
+	case *Conversation:
+		return string(v.ID)
+	case *Team:
+		return string(v.ID)
+	}
+	return ""
+}
+
 // judge leaves of an answer what the principal may see, or denies it.
 func (g *Guard) judge(ctx context.Context, in *call, body []byte) ([]byte, error) {
 	v := in.verdict
