@@ -412,7 +412,7 @@ func (g *Guard) after(ctx context.Context, in *call, err error) error {
 	e.Outcome = outcomeOf(in, err)
 	e.Success = new(e.Outcome == OutcomeSucceeded)
 	switch {
-	case v.missing:
+	case v.missing && err != nil:
 		e.Error = errorWord(ErrNotFound)
 	case err != nil:
 		e.Error = errorWord(err)

@@ -430,3 +430,17 @@ func TestAnIDInAnotherSpellingIsNotAnotherThing(t *testing.T) {
 		}
 	}
 }
+
+// What a look found missing is no error of a call that was let through and succeeded.
+func TestReportOnlyRecordsNoErrorOfASuccess(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, deskConfig{policy: granting(intercomrbac.Rule{Permission: intercomrbac.ConversationsClose, When: "assigned"}),
+		guard: intercomrbac.GuardConfig{DangerouslyReportOnly: true}})
+	d.srv.Inject(intercomtest.Fault{Operation: "conversations.get", Status: 404})
+	_, err := d.client.Conversations.Close(d.as(t, tester), d.conversation(), intercomrbac.CloseParams{})
+	require.NoError(t, err)
+	events := d.trail.take()
+	last := events[len(events)-1]
+	assert.Equal(t, intercomrbac.OutcomeSucceeded, last.Outcome)
+	assert.Empty(t, last.Error)
+}
