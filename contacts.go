@@ -57,6 +57,7 @@ type Contact struct {
 	HasHardBounced         bool            `json:"has_hard_bounced"`
 	MarkedEmailAsSpam      bool            `json:"marked_email_as_spam"`
 	UnsubscribedFromEmails bool            `json:"unsubscribed_from_emails"`
+	EnabledPushMessaging   bool            `json:"enabled_push_messaging"` // false also where Intercom does not know
 	CreatedAt              Timestamp       `json:"created_at"`
 	UpdatedAt              Timestamp       `json:"updated_at"`
 	SignedUpAt             Timestamp       `json:"signed_up_at"`

@@ -11,7 +11,7 @@ import (
 const fullContact = `{
 	"type": "contact", "id": "66a0c1d2e3f4a5b6c7d8e9f0", "external_id": "cust-7", "workspace_id": "ws9x2k", "role": "user",
 	"email": "ines@example.org", "email_domain": "example.org", "phone": "+4670000000", "name": "Ines &amp; Co", "owner_id": "4410",
-	"has_hard_bounced": true, "marked_email_as_spam": true, "unsubscribed_from_emails": true,
+	"has_hard_bounced": true, "marked_email_as_spam": true, "unsubscribed_from_emails": true, "enabled_push_messaging": true,
 	"created_at": 1701000000, "updated_at": 1701000001, "signed_up_at": 1701000002, "last_seen_at": 1701000003, "last_replied_at": 1701000004,
 	"last_contacted_at": 1701000005, "last_email_opened_at": 1701000006, "last_email_clicked_at": null, "language_override": null,
 	"browser": "firefox", "browser_version": "140", "browser_language": "sv", "os": "Linux",
@@ -28,7 +28,7 @@ func wantContact() *intercomrbac.Contact {
 	return &intercomrbac.Contact{
 		Type: "contact", ID: "66a0c1d2e3f4a5b6c7d8e9f0", ExternalID: "cust-7", WorkspaceID: "ws9x2k", Role: intercomrbac.ContactUser,
 		Email: "ines@example.org", EmailDomain: "example.org", Phone: "+4670000000", Name: "Ines &amp; Co", OwnerID: "4410",
-		HasHardBounced: true, MarkedEmailAsSpam: true, UnsubscribedFromEmails: true,
+		HasHardBounced: true, MarkedEmailAsSpam: true, UnsubscribedFromEmails: true, EnabledPushMessaging: true,
 		CreatedAt: seconds(1701000000), UpdatedAt: seconds(1701000001), SignedUpAt: seconds(1701000002), LastSeenAt: seconds(1701000003),
 		LastRepliedAt: seconds(1701000004), LastContactedAt: seconds(1701000005), LastEmailOpenedAt: seconds(1701000006),
 		Browser: "firefox", BrowserVersion: "140", BrowserLanguage: "sv", OS: "Linux", IOSAppName: "Harbour", IOSLastSeenAt: seconds(1701000007),
