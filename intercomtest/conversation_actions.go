@@ -3,6 +3,7 @@ package intercomtest
 import (
 	"errors"
 	"net/http"
+	"net/url"
 	"slices"
 	"time"
 
@@ -52,6 +53,13 @@ func (s *Server) change(r *request, body any, admin *wireID) (*conversation, *Ad
 	return c, a, nil
 }
 
+// file is a file that a reply brings along.
+type file struct {
+	Name        string `json:"name"`
+	ContentType string `json:"content_type"`
+	Data        []byte `json:"data"`
+}
+
 func (s *Server) replyConversation(r *request) (any, error) {
 	var body struct {
 		Type        string       `json:"message_type"`
@@ -60,12 +68,13 @@ func (s *Server) replyConversation(r *request) (any, error) {
 		CreatedAt   *int64       `json:"created_at"`
 		Options     []QuickReply `json:"reply_options"`
 		Attachments []string     `json:"attachment_urls"`
+		Files       []file       `json:"attachment_files"`
 	}
 	c, a, err := s.change(r, &body, &body.AdminID)
 	switch {
 	case err != nil:
 		return nil, err
-	case body.Type != "quick_reply" && body.Body == "" && len(body.Attachments) == 0:
+	case body.Type != "quick_reply" && body.Body == "" && len(body.Attachments)+len(body.Files) == 0:
 		return nil, invalid("body", "Body is required")
 	case body.Type == "quick_reply" && len(body.Options) == 0:
 		return nil, missing("reply_options")
@@ -73,6 +82,13 @@ func (s *Server) replyConversation(r *request) (any, error) {
 		return nil, invalid("reply_options", "reply_options need a text and a uuid each")
 	case len(body.Attachments) > 10:
 		return nil, invalid("attachment_urls", "attachment_urls may have 10 URLs at the most")
+	case len(body.Files) > 10:
+		return nil, invalid("attachment_files", "attachment_files may have 10 files at the most")
+	case slices.ContainsFunc(body.Files, func(f file) bool { return f.Name == "" || f.ContentType == "" || f.Data == nil }):
+		return nil, invalid("attachment_files", "attachment_files need a name, a content_type and data each")
+	}
+	for _, f := range body.Files {
+		body.Attachments = append(body.Attachments, "https://downloads.intercom.test/"+url.PathEscape(f.Name))
 	}
 	at := r.now
 	if body.CreatedAt != nil {

@@ -3,6 +3,7 @@ package intercomtest_test
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -196,19 +197,26 @@ func TestReply(t *testing.T) {
 	option := map[string]any{"text": "Yes", "uuid": "a5e1c524-5ddd-4c3e-9328-6bca5d6e3edb"}
 	r = d.reply(body("quick_reply", "reply_options", []any{option})).requireOK(t)
 	assert.Equal(t, []any{option}, r.at(t, "conversation_parts", "conversation_parts", 2, "metadata", "quick_reply_options"))
+	file := map[string]any{"name": "my invoice.pdf", "content_type": "application/pdf", "data": "JVBERg=="}
+	r = d.reply(body("comment", "attachment_files", []any{file})).requireOK(t)
+	sent := r.at(t, "conversation_parts", "conversation_parts", 3, "attachments", 0).(map[string]any)
+	assert.Equal(t, "my invoice.pdf", sent["name"])
+	assert.Equal(t, "https://downloads.intercom.test/my%20invoice.pdf", sent["url"])
 	assert.Equal(t, 1, d.s.CallCount("conversations.note"))
-	assert.Equal(t, 2, d.s.CallCount("conversations.reply"))
+	assert.Equal(t, 3, d.s.CallCount("conversations.reply"))
 
 	d.reply(body("comment")).requireError(t, 400, "parameter_invalid")
 	d.reply(body("note")).requireError(t, 400, "parameter_invalid")
 	d.reply(body("quick_reply")).requireError(t, 400, "parameter_not_found")
 	d.reply(body("quick_reply", "reply_options", []any{map[string]any{"text": "Yes"}})).requireError(t, 400, "parameter_invalid")
 	d.reply(body("comment", "body", "x", "attachment_urls", make([]string, 11))).requireError(t, 400, "parameter_invalid")
+	d.reply(body("comment", "attachment_files", slices.Repeat([]any{file}, 11))).requireError(t, 400, "parameter_invalid")
+	d.reply(body("comment", "attachment_files", []any{map[string]any{"name": "x"}})).requireError(t, 400, "parameter_invalid")
 	d.reply(body("comment", "body", "x", "admin_id", d.billing)).requireError(t, 404, "admin_not_found")
 	d.reply(body("comment", "body", "x", "admin_id", d.seatless)).requireError(t, 403, "action_forbidden")
 	d.reply(body("comment", "body", "x", "admin_id", "")).requireError(t, 400, "parameter_not_found")
 	d.reply(body("shout", "body", "x")).requireError(t, 400, "parameter_invalid")
-	assert.Len(t, d.conversation().Parts, 3)
+	assert.Len(t, d.conversation().Parts, 4)
 	d.id = "1"
 	d.reply(body("comment", "body", "x")).requireError(t, 404, "not_found")
 }

@@ -2,6 +2,7 @@ package intercomtest
 
 import (
 	"html"
+	"net/url"
 	"path"
 	"regexp"
 	"strings"
@@ -89,8 +90,12 @@ func (s *Server) wholeConversation(r *request, c *conversation) object {
 func (s *Server) partJSON(r *request, p *Part) object {
 	attachments := make([]object, 0, len(p.AttachmentURLs))
 	for _, u := range p.AttachmentURLs {
+		name := path.Base(u)
+		if plain, err := url.PathUnescape(name); err == nil {
+			name = plain
+		}
 		attachments = append(attachments, object{
-			"type": "upload", "name": path.Base(u), "url": u, "content_type": "application/octet-stream", "filesize": 100,
+			"type": "upload", "name": name, "url": u, "content_type": "application/octet-stream", "filesize": 100,
 		})
 	}
 	metadata := object{}

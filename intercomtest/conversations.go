@@ -49,7 +49,8 @@ type Part struct {
 	AssignedToType string
 	AssignedToID   string
 	// State is the conversation's when the part was added.
-	State          string
+	State string
+	// AttachmentURLs are the attachments. A file that came within a reply has a URL that is made up and ends in its name.
 	AttachmentURLs []string
 	QuickReplies   []QuickReply
 	CreatedAt      time.Time
