@@ -333,6 +333,8 @@ type NoteParams struct {
 	AttachmentURLs []string
 	// AttachmentFiles are files, at most 10.
 	AttachmentFiles []AttachmentFile
+	// SkipNotifications sends no notification.
+	SkipNotifications bool
 	// CreatedAt is when the note was written; the zero value means now.
 	CreatedAt Timestamp
 }
@@ -340,7 +342,8 @@ type NoteParams struct {
 // Note leaves a note that only teammates see. Operation conversations.note (replyConversation).
 func (s *ConversationsService) Note(ctx context.Context, id ConversationID, params NoteParams) (*Conversation, error) {
 	return s.reply(ctx, opConversationsNote, id, ReplyParams{AdminID: params.AdminID, Body: params.Body,
-		AttachmentURLs: params.AttachmentURLs, AttachmentFiles: params.AttachmentFiles, CreatedAt: params.CreatedAt})
+		AttachmentURLs: params.AttachmentURLs, AttachmentFiles: params.AttachmentFiles, SkipNotifications: params.SkipNotifications,
+		CreatedAt: params.CreatedAt})
 }
 
 func (s *ConversationsService) reply(ctx context.Context, op Operation, id ConversationID, params ReplyParams) (*Conversation, error) {

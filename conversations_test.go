@@ -234,10 +234,10 @@ func TestConversations(t *testing.T) {
 		{
 			name: "Note with all params",
 			call: onConversation((*convos).Note, "70551", intercomrbac.NoteParams{AdminID: "4410", Body: "look", AttachmentURLs: urls, AttachmentFiles: files,
-				CreatedAt: seconds(1701000600)}),
+				SkipNotifications: true, CreatedAt: seconds(1701000600)}),
 			op: "conversations.note", method: "POST", path: reply,
 			body: `{"message_type":"note","type":"admin","admin_id":"4410","body":"look","attachment_urls":` + images + `,"attachment_files":` + filesJSON + `,
-				"created_at":1701000600}`,
+				"skip_notifications":true,"created_at":1701000600}`,
 			response: fullConversation, want: wantConversation(),
 		},
 		{
