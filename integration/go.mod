@@ -1,0 +1,21 @@
+module github.com/intercomrbac/intercomrbac/integration
+
+go 1.26.0
+
+replace github.com/intercomrbac/intercomrbac => ../
+
+require (
+	github.com/getkin/kin-openapi v0.153.0
+	github.com/intercomrbac/intercomrbac v0.0.0-00010101000000-000000000000
+	github.com/stretchr/testify v1.12.1
+	go.yaml.in/yaml/v4 v4.0.0
+)
+
+require (
+	github.com/go-openapi/jsonpointer v0.22.5 // indirect
+	github.com/go-openapi/swag/jsonname v0.25.5 // indirect
+	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3 // indirect
+	go.yaml.in/yaml/v3 v3.0.5 // indirect
+	golang.org/x/oauth2 v0.37.0 // indirect
+	golang.org/x/text v0.14.0 // indirect
+)
