@@ -75,6 +75,10 @@ var (
 	ErrOAuthState = class("the state of the callback is unknown, used, too old, or of another session", nil)
 	// ErrOAuthExchange: an OAuth install got no token: consent was not given, or the code was not exchanged.
 	ErrOAuthExchange = class("no token from the OAuth exchange", nil)
+	// ErrEmailUnverified: somebody signs in by Intercom with an address that Intercom has not verified.
+	ErrEmailUnverified = class("the e-mail address is not verified at Intercom", nil)
+	// ErrWorkspaceTaken: the workspace is tied to another account. Nothing was changed.
+	ErrWorkspaceTaken = class("the workspace is tied to another account", nil)
 	// ErrDenied: a guard does not allow the call; it is a [*DeniedError]. It is this program's own policy, not
 	// Intercom's word, which is ErrForbidden.
 	ErrDenied = class("denied", nil)
@@ -329,6 +333,10 @@ func Advice(err error) string {
 		return "begin the install again, in one browser and within ten minutes; nothing was sent"
 	case errors.Is(err, ErrOAuthExchange):
 		return adviceExchange
+	case errors.Is(err, ErrEmailUnverified):
+		return "ask the teammate to verify the address in Intercom, then to sign in again"
+	case errors.Is(err, ErrWorkspaceTaken):
+		return "sign in with the account that the workspace is tied to, or untie it there first"
 	case errors.Is(err, ErrCursorRepeated):
 		return "begin the list again; if it lasts, Intercom's paging is at fault"
 	case errors.Is(err, ErrBadResponse):

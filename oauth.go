@@ -294,6 +294,8 @@ type Workspace struct {
 	// InstalledAt is when the workspace was identified.
 	InstalledAt time.Time
 	InstalledBy InstalledBy
+	// Account is who the workspace is tied to in the service; empty for nobody. [OAuth.Handler] sets it.
+	Account string
 }
 
 // InstalledBy is the teammate who consented to an install.
