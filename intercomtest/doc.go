@@ -27,7 +27,8 @@
 // every request is on record ([Server.Calls]).
 //
 // An OAuth app ([Server.AddApp]) can be installed as Intercom has it: a consent page, codes that work once and expire,
-// and the hosts of three regions. [Server.Authorize] and [Server.Deny] stand in for the browser.
+// and the hosts of three regions. [Server.Authorize] and [Server.Deny] stand in for the browser, [Server.Uninstall] for an
+// admin who takes the app out again. A [Group] is several workspaces behind one Intercom.
 //
 // Oddities of Intercom are kept: ids are strings in one place and numbers in another, an unassigned conversation has
 // the assignee 0, request ids are not always UUIDs, a page's cursor may be an object or a URL

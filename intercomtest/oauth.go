@@ -41,6 +41,7 @@ type App struct {
 //	oauth.authorize  GET  /oauth             the consent page
 //	oauth.consent    POST /oauth             a press of one of its buttons
 //	oauth.token      POST /auth/eagle/token  a code for a token
+//	oauth.uninstall  POST /auth/uninstall    a token for nothing more: see [Server.Uninstall]
 //
 // In memory they are at Intercom's own hosts, such as app.eu.intercom.com and api.eu.intercom.io, and only those of the
 // workspace's region, and api.intercom.io, know the app; at any other host, and over the loopback interface, all are at
@@ -75,6 +76,7 @@ var oauthOperations = []intercomrbac.Operation{
 	{Name: "oauth.authorize", Method: http.MethodGet, Path: "/oauth"},
 	{Name: "oauth.consent", Method: http.MethodPost, Path: "/oauth"},
 	{Name: "oauth.token", Method: http.MethodPost, Path: tokenPath},
+	{Name: "oauth.uninstall", Method: http.MethodPost, Path: "/auth/uninstall"},
 }
 
 const tokenPath = "/auth/eagle/token"
@@ -83,12 +85,13 @@ var oauthHandlers = map[string]handler{
 	"oauth.authorize": (*Server).showConsent,
 	"oauth.consent":   (*Server).takeConsent,
 	"oauth.token":     (*Server).mintToken,
+	"oauth.uninstall": (*Server).uninstallByToken,
 }
 
 func oauthRoutes() []route {
 	list := mustRoutes(oauthOperations, oauthHandlers)
 	for i := range list {
-		list[i].open, list[i].page = true, list[i].op.Path == "/oauth"
+		list[i].open, list[i].page = list[i].op.Name != "oauth.uninstall", list[i].op.Path == "/oauth"
 	}
 	return list
 }
@@ -154,8 +157,37 @@ func (s *Server) mintToken(r *request) (any, error) {
 		return nil, errUnauthorizedCode
 	}
 	tok := "fake-token-" + rand.Text()
-	s.tokens[tok] = &token{all: len(app.Scopes) == 0, scopes: app.Scopes}
+	s.tokens[tok] = &token{all: len(app.Scopes) == 0, scopes: app.Scopes, app: app.ClientID}
 	return object{"token_type": "Bearer", "token": tok, "access_token": tok}, nil
+}
+
+// Uninstall takes the app out of the workspace, as an admin of it may at any time: all of the tokens that it got there
+// are revoked. It can be installed again.
+func (s *Server) Uninstall(clientID string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.uninstall(clientID)
+}
+
+func (s *Server) uninstall(clientID string) {
+	for _, t := range s.tokens {
+		if t.app == clientID {
+			t.revoked = "token_revoked"
+		}
+	}
+}
+
+// uninstallByToken is POST /auth/uninstall. Intercom does not document what it answers.
+func (s *Server) uninstallByToken(r *request) (any, error) {
+	t, err := s.authenticate(r.header.Get("Authorization"))
+	if err != nil {
+		return nil, err
+	}
+	t.revoked = "token_revoked"
+	if t.app != "" {
+		s.uninstall(t.app)
+	}
+	return object{}, nil
 }
 
 // tokenParams reads the body, which wins, and the query. A form is what is documented; JSON and the query were seen to

@@ -13,6 +13,7 @@ import (
 type token struct {
 	all     bool
 	scopes  []intercomrbac.Scope
+	app     string // the client id of the app that got it by OAuth
 	revoked string // the code of the refusal
 	window  int64
 	used    int
