@@ -36,9 +36,15 @@
 //
 // # Installing by OAuth
 //
-// [NewOAuth] makes an [OAuth] of an app's client id and secret. [OAuth.NewState] and [OAuth.AuthCodeURL] begin an install,
-// [OAuth.Callback] ends it with a [Workspace] and its token. Tokens and client secrets are [Secret] values: they are not
-// printed, and are an error to encode.
+// [NewOAuth] makes an [OAuth] of an app's client id and secret. [OAuth.Handler] has the two pages of an install; without it,
+// [OAuth.NewState] and [OAuth.AuthCodeURL] begin one, and [OAuth.Callback] ends it with a [Workspace] and its token. Tokens and
+// client secrets are [Secret] values: they are not printed, and are an error to encode.
+//
+// # The record
+//
+// A guard's [AuditSink] gets an [AuditEvent] for the intent and for the outcome of each write, and for each denial.
+// [SinkFunc] is a function of your own, [SlogSink] writes to a logger; [MultiSink], [BestEffort] and [SensitiveOnly] put
+// sinks together, and [DataEventSink] shows the record in Intercom.
 //
 // # Routing
 //
