@@ -160,18 +160,23 @@ func (in *call) checkActors() error {
 	return nil
 }
 
-// spelt returns the keys of the query that Rails reads as the name or as a member of it: name, name[], [name], name[id].
+// spelt returns the keys of the query that Rails reads as the name or as a member of it.
 func (in *call) spelt(name string) (keys []string) {
 	for key := range in.query {
-		base := strings.TrimLeft(key, "[] ")
-		if end := strings.IndexAny(base, "[]"); end >= 0 {
-			base = base[:end]
-		}
-		if base == name {
+		if railsName(key) == name {
 			keys = append(keys, key)
 		}
 	}
 	return keys
+}
+
+// railsName is what Rails takes a key of a query for: that is name where the key is name, name[], [name] or name[id].
+func railsName(key string) string {
+	base := strings.TrimLeft(key, "[] ")
+	if end := strings.IndexAny(base, "[]"); end >= 0 {
+		base = base[:end]
+	}
+	return base
 }
 
 // missing tells the first pair of Body or Query that a call does not say; it is empty if the call says all.

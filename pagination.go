@@ -53,8 +53,7 @@ func (p ListParams) into(q url.Values, own ...string) url.Values {
 		q.Set("per_page", strconv.Itoa(p.PerPage))
 	}
 	for name, values := range cursorParams(p.After) {
-		// Rails reads user_id[] as user_id.
-		base, _, _ := strings.Cut(strings.ToLower(strings.TrimSpace(name)), "[")
+		base := strings.ToLower(strings.TrimSpace(railsName(name)))
 		if !q.Has(name) && !q.Has(base) && !slices.Contains(own, base) {
 			q[name] = values
 		}

@@ -339,7 +339,7 @@ func TestNextNeverLeadsToAnotherHost(t *testing.T) {
 
 func TestNextDoesNotDecideWhoseEventsAreListed(t *testing.T) {
 	t.Parallel()
-	const evil = `"https://evil.test/events?before=17&type=company&user_id=other&email=other%40example.org&intercom_user_id=66ffff&summary=true&per_page=50"`
+	const evil = `"https://evil.test/events?before=17&type=company&user_id=other&email=other%40example.org&intercom_user_id=66ffff&summary=true&%5Buser_id%5D=other&%5Bemail%5D%5B%5D=other&per_page=50"`
 	page := func(next, name string) mockAnswer {
 		return json200(`{"type":"event.list","events":[{"event_name":"` + name + `"}],"pages":{"next":` + next + `}}`)
 	}
