@@ -12,6 +12,8 @@
 // be repeated; [Operations] lists them. [Client.Do] calls what has no method yet. [LookupScope] says what a scope grants, and
 // [Client.UsedScopes] which ones a program needed.
 //
+// [AdminsService.ActivityLogs] and its like read what teammates did in Intercom, and [ActivityType.Risk] grades it.
+//
 // Lists have List for a page and All for a sequence that fetches pages as they are needed. Writes take a params struct;
 // where Intercom wants to know which teammate acts, the params' AdminID says so, or else the [Principal] of the context.
 //

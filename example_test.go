@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/intercomrbac/intercomrbac"
 	"github.com/intercomrbac/intercomrbac/intercomtest"
@@ -45,6 +46,32 @@ func Example() {
 	// Output:
 	// Mei Chen is with team 814867
 	// Curious Visitor is with team 814867
+}
+
+// Who changed what matters, since yesterday? What the library does not know is not taken for harmless.
+func ExampleAdminsService_AllActivityLogs() {
+	fake := intercomtest.Start()
+	defer fake.Close()
+	ids := fake.Seed()
+	fake.AddActivityLog(intercomtest.ActivityLog{Type: "brand_new_change", AdminID: ids.Agent})
+	client := fake.Client()
+
+	now := time.Now()
+	activities := client.Admins.AllActivityLogs(context.Background(), intercomrbac.ActivityLogsParams{
+		CreatedAfter: now.Add(-24 * time.Hour), CreatedBefore: now,
+	})
+	for activity, err := range activities {
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		if risk := activity.Type.Risk(); risk == intercomrbac.RiskHigh || risk == intercomrbac.RiskReview {
+			fmt.Printf("%s: %s by %s from %s\n", risk, activity.Type, activity.PerformedBy.Email, activity.PerformedBy.IP)
+		}
+	}
+	// Output:
+	// review: brand_new_change by aiko@example.com from 127.0.0.1
+	// high: bulk_export by marcus@example.com from 203.0.113.11
 }
 
 func ExampleNewClient() {

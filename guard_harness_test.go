@@ -181,3 +181,5 @@ func never(kind string) intercomrbac.Condition {
 
 // soon is a time that a conversation can be snoozed until.
 func soon() time.Time { return time.Now().Add(time.Hour) }
+
+func lastWeek() time.Time { return time.Now().Add(-7 * 24 * time.Hour) }

@@ -3,6 +3,7 @@ package intercomrbac_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/url"
 	"testing"
 
@@ -48,6 +49,31 @@ func aboutConversation(method func(context.Context, *intercomrbac.Client, *desk)
 
 // callers has one entry for each operation of the table.
 var callers = map[string]caller{
+	"admins.activity_event_types": {
+		func(ctx context.Context, c *intercomrbac.Client, _ *desk) (any, error) {
+			return c.Admins.ActivityEventTypes(ctx)
+		},
+		func(*desk) intercomrbac.Call { return intercomrbac.Call{} },
+	},
+	"admins.activity_logs": {
+		func(ctx context.Context, c *intercomrbac.Client, _ *desk) (any, error) {
+			p, err := c.Admins.ActivityLogs(ctx, intercomrbac.ActivityLogsParams{CreatedAfter: lastWeek()})
+			return itemsOf(p), err
+		},
+		func(*desk) intercomrbac.Call {
+			return intercomrbac.Call{Query: url.Values{"created_at_after": {fmt.Sprint(lastWeek().Unix())}}}
+		},
+	},
+	"admins.search_activity_logs": {
+		func(ctx context.Context, c *intercomrbac.Client, _ *desk) (any, error) {
+			p, err := c.Admins.SearchActivityLogs(ctx, intercomrbac.SearchActivityLogsParams{
+				ActivityLogsParams: intercomrbac.ActivityLogsParams{CreatedAfter: lastWeek()}, Types: []intercomrbac.ActivityType{"role_change"}})
+			return itemsOf(p), err
+		},
+		func(*desk) intercomrbac.Call {
+			return intercomrbac.Call{Body: map[string]any{"created_at_after": lastWeek().Unix(), "event_types": []string{"role_change"}}}
+		},
+	},
 	"admins.away_reasons": {
 		func(ctx context.Context, c *intercomrbac.Client, _ *desk) (any, error) {
 			return c.Admins.AwayReasons(ctx)
@@ -325,10 +351,13 @@ func TestGuardDeniesEveryOperationUnsent(t *testing.T) {
 // met: a write about something that Intercom can be asked for looks at that; a Get is the look itself; a list is sent
 // and comes back empty; and nothing is sent about what is not there yet, or is of another kind than the condition.
 var readForDenial = map[string]string{
+	"admins.activity_event_types":       "",
+	"admins.activity_logs":              "admins.activity_logs",
 	"admins.away_reasons":               "",
 	"admins.get":                        "admins.get",
 	"admins.list":                       "admins.list",
 	"admins.me":                         "admins.me",
+	"admins.search_activity_logs":       "admins.search_activity_logs",
 	"admins.set_away":                   "admins.get",
 	"contacts.create":                   "",
 	"contacts.delete":                   "contacts.get",
@@ -400,7 +429,7 @@ func listed(v any) any {
 	if !ok {
 		return v
 	}
-	for _, name := range []string{"admins", "teams", "conversations", "events"} {
+	for _, name := range []string{"admins", "teams", "conversations", "events", "activity_logs"} {
 		if items, ok := m[name]; ok {
 			return items
 		}

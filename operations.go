@@ -83,7 +83,8 @@ func LookupOperation(name string) (Operation, bool) {
 
 // operations is the table, ordered by name and never changed after start-up.
 var operations = sortedByName(
-	opAdminsAwayReasons, opAdminsGet, opAdminsList, opAdminsMe, opAdminsSetAway,
+	opAdminsActivityEventTypes, opAdminsActivityLogs, opAdminsAwayReasons, opAdminsGet, opAdminsList, opAdminsMe,
+	opAdminsSearchActivityLogs, opAdminsSetAway,
 	opContactsCreate, opContactsDelete, opContactsGet, opContactsGetByExternalID,
 	opConversationsAddTag, opConversationsAssign, opConversationsClose, opConversationsCreate,
 	opConversationsDelete, opConversationsDeleteWithMetrics, opConversationsGet, opConversationsList,

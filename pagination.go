@@ -141,19 +141,26 @@ func (p *pages) fromLink(link string) error {
 type page[T any] struct {
 	Conversations []T   `json:"conversations"`
 	Events        []T   `json:"events"`
+	ActivityLogs  []T   `json:"activity_logs"`
 	Total         count `json:"total_count"`
 	Pages         pages `json:"pages"`
 }
 
 // complete reports whether there was a list: its absence would look like an empty one.
-func (p *page[T]) complete() bool { return p.Conversations != nil || p.Events != nil }
+func (p *page[T]) complete() bool { return p.items() != nil }
+
+func (p *page[T]) items() []T {
+	switch {
+	case p.Events != nil:
+		return p.Events
+	case p.ActivityLogs != nil:
+		return p.ActivityLogs
+	}
+	return p.Conversations
+}
 
 func (p *page[T]) page() *Page[T] {
-	items := p.Conversations
-	if p.Events != nil {
-		items = p.Events
-	}
-	return &Page[T]{Items: items, Next: p.Pages.next, Total: int(p.Total)}
+	return &Page[T]{Items: p.items(), Next: p.Pages.next, Total: int(p.Total)}
 }
 
 // unpaged is the envelope of a list that is not paged, under whichever name its kind has.
@@ -176,6 +183,8 @@ func (p Page[T]) MarshalJSON() ([]byte, error) {
 		name = "conversations"
 	case []DataEvent:
 		name = "events"
+	case []ActivityLog:
+		name = "activity_logs"
 	}
 	paging := map[string]any{"type": "pages"}
 	switch {

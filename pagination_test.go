@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/intercomrbac/intercomrbac"
 	"github.com/stretchr/testify/assert"
@@ -27,25 +28,26 @@ func pageOf(next string, ids ...string) mockAnswer {
 // after is pages.next as an object.
 func after(cursor string) string { return `{"per_page":2,"starting_after":"` + cursor + `"}` }
 
-// sequence is one way to go through pages of conversations.
+// sequence is one way to go through pages. What pageOf makes are its pages, under the name that they have there.
 type sequence struct {
 	name   string
-	all    func(context.Context, *intercomrbac.Client, intercomrbac.ListParams) iter.Seq2[intercomrbac.Conversation, error]
+	list   string // the member that holds the items
+	all    func(context.Context, *intercomrbac.Client, intercomrbac.ListParams) iter.Seq2[string, error]
 	cursor func(*testing.T, sentRequest) string // the cursor of a request
 }
 
 var sequences = []sequence{
 	{
-		name: "All",
-		all: func(ctx context.Context, c *intercomrbac.Client, p intercomrbac.ListParams) iter.Seq2[intercomrbac.Conversation, error] {
-			return c.Conversations.All(ctx, p)
+		name: "All", list: "conversations",
+		all: func(ctx context.Context, c *intercomrbac.Client, p intercomrbac.ListParams) iter.Seq2[string, error] {
+			return conversationIDs(c.Conversations.All(ctx, p))
 		},
-		cursor: func(_ *testing.T, s sentRequest) string { return s.Query.Get("starting_after") },
+		cursor: cursorOfQuery,
 	},
 	{
-		name: "SearchAll",
-		all: func(ctx context.Context, c *intercomrbac.Client, p intercomrbac.ListParams) iter.Seq2[intercomrbac.Conversation, error] {
-			return c.Conversations.SearchAll(ctx, intercomrbac.SearchParams{Query: where("state", "=", "open"), ListParams: p})
+		name: "SearchAll", list: "conversations",
+		all: func(ctx context.Context, c *intercomrbac.Client, p intercomrbac.ListParams) iter.Seq2[string, error] {
+			return conversationIDs(c.Conversations.SearchAll(ctx, intercomrbac.SearchParams{Query: where("state", "=", "open"), ListParams: p}))
 		},
 		cursor: func(t *testing.T, s sentRequest) string {
 			assert.Empty(t, s.Query)
@@ -58,6 +60,58 @@ var sequences = []sequence{
 			return body.Pagination.StartingAfter
 		},
 	},
+	{
+		name: "AllActivityLogs", list: "activity_logs",
+		all: func(ctx context.Context, c *intercomrbac.Client, p intercomrbac.ListParams) iter.Seq2[string, error] {
+			return activityIDs(c.Admins.AllActivityLogs(ctx, intercomrbac.ActivityLogsParams{CreatedAfter: time.Unix(1701000000, 0), After: p.After}))
+		},
+		cursor: cursorOfQuery,
+	},
+	{
+		name: "SearchAllActivityLogs", list: "activity_logs",
+		all: func(ctx context.Context, c *intercomrbac.Client, p intercomrbac.ListParams) iter.Seq2[string, error] {
+			return activityIDs(c.Admins.SearchAllActivityLogs(ctx, intercomrbac.SearchActivityLogsParams{
+				ActivityLogsParams: intercomrbac.ActivityLogsParams{CreatedAfter: time.Unix(1701000000, 0), After: p.After}}))
+		},
+		cursor: func(t *testing.T, s sentRequest) string {
+			assert.Empty(t, s.Query)
+			var body struct {
+				StartingAfter string `json:"starting_after"`
+			}
+			require.NoError(t, json.Unmarshal([]byte(s.Body), &body))
+			return body.StartingAfter
+		},
+	},
+}
+
+func cursorOfQuery(_ *testing.T, s sentRequest) string { return s.Query.Get("starting_after") }
+
+// mock answers with pages of the sequence.
+func (s sequence) mock(t *testing.T, pages ...mockAnswer) *mock {
+	t.Helper()
+	answers := slices.Clone(pages)
+	for i := range answers {
+		answers[i].body = strings.Replace(answers[i].body, `"conversations":`, `"`+s.list+`":`, 1)
+	}
+	return newMock(t, answers...)
+}
+
+func conversationIDs(seq iter.Seq2[intercomrbac.Conversation, error]) iter.Seq2[string, error] {
+	return idsIn(seq, func(c intercomrbac.Conversation) string { return string(c.ID) })
+}
+
+func activityIDs(seq iter.Seq2[intercomrbac.ActivityLog, error]) iter.Seq2[string, error] {
+	return idsIn(seq, func(l intercomrbac.ActivityLog) string { return string(l.ID) })
+}
+
+func idsIn[T any](seq iter.Seq2[T, error], id func(T) string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		for item, err := range seq {
+			if !yield(id(item), err) {
+				return
+			}
+		}
+	}
 }
 
 // eachSequence runs a test for each way to go through pages.
@@ -81,13 +135,13 @@ func (s sequence) cursors(t *testing.T, m *mock) []string {
 }
 
 // collect returns the ids that a sequence gives, and its error.
-func collect(seq iter.Seq2[intercomrbac.Conversation, error]) (ids []string, err error) {
-	for c, e := range seq {
+func collect(seq iter.Seq2[string, error]) (ids []string, err error) {
+	for id, e := range seq {
 		if e != nil {
 			err = e
 			continue
 		}
-		ids = append(ids, string(c.ID))
+		ids = append(ids, id)
 	}
 	return ids, err
 }
@@ -163,7 +217,7 @@ func TestTotalsThatAreNoCountsAreRefused(t *testing.T) {
 func TestAllGoesThroughAllPages(t *testing.T) {
 	t.Parallel()
 	eachSequence(t, func(t *testing.T, s sequence) {
-		m := newMock(t, pageOf(after("a"), "1", "2"), pageOf(after("b")), pageOf(after("c"), "3"), pageOf("null", "4"))
+		m := s.mock(t, pageOf(after("a"), "1", "2"), pageOf(after("b")), pageOf(after("c"), "3"), pageOf("null", "4"))
 		ids, err := collect(s.all(t.Context(), m.Client, intercomrbac.ListParams{}))
 		require.NoError(t, err)
 		assert.Equal(t, []string{"1", "2", "3", "4"}, ids, "an empty page does not end a list")
@@ -174,16 +228,16 @@ func TestAllGoesThroughAllPages(t *testing.T) {
 func TestAllIsLazy(t *testing.T) {
 	t.Parallel()
 	eachSequence(t, func(t *testing.T, s sequence) {
-		m := newMock(t, pageOf(after("a"), "1", "2"), pageOf(after("b"), "3", "4"), pageOf("null", "5"))
+		m := s.mock(t, pageOf(after("a"), "1", "2"), pageOf(after("b"), "3", "4"), pageOf("null", "5"))
 		seq := s.all(t.Context(), m.Client, intercomrbac.ListParams{})
 		assert.Empty(t, m.requests(), "something was sent before the first range")
 		next, stop := iter.Pull2(seq)
 		defer stop()
 		for i, pages := range []int{1, 1, 2, 2, 3} {
-			c, err, ok := next()
+			id, err, ok := next()
 			require.True(t, ok)
 			require.NoError(t, err)
-			assert.Equal(t, fmt.Sprint(i+1), string(c.ID))
+			assert.Equal(t, fmt.Sprint(i+1), id)
 			assert.Len(t, m.requests(), pages)
 		}
 		_, _, ok := next()
@@ -195,7 +249,7 @@ func TestAllIsLazy(t *testing.T) {
 func TestAllStopsAtABreak(t *testing.T) {
 	t.Parallel()
 	eachSequence(t, func(t *testing.T, s sequence) {
-		m := newMock(t, pageOf(after("a"), "1", "2"), pageOf("null", "3"))
+		m := s.mock(t, pageOf(after("a"), "1", "2"), pageOf("null", "3"))
 		n := 0
 		for _, err := range s.all(t.Context(), m.Client, intercomrbac.ListParams{}) {
 			require.NoError(t, err)
@@ -210,7 +264,7 @@ func TestAllStopsAtABreak(t *testing.T) {
 func TestAllStartsAnewAtEachRange(t *testing.T) {
 	t.Parallel()
 	eachSequence(t, func(t *testing.T, s sequence) {
-		m := newMock(t, pageOf(after("a"), "1"), pageOf("null", "2"), pageOf(after("a"), "1"), pageOf("null", "2"), pageOf(after("a"), "1"))
+		m := s.mock(t, pageOf(after("a"), "1"), pageOf("null", "2"), pageOf(after("a"), "1"), pageOf("null", "2"), pageOf(after("a"), "1"))
 		seq := s.all(t.Context(), m.Client, intercomrbac.ListParams{})
 		for range 2 {
 			ids, err := collect(seq)
@@ -228,7 +282,7 @@ func TestAllStartsAnewAtEachRange(t *testing.T) {
 func TestAllStartsWhereItIsTold(t *testing.T) {
 	t.Parallel()
 	eachSequence(t, func(t *testing.T, s sequence) {
-		m := newMock(t, pageOf(after("c"), "2"), pageOf("null", "3"), pageOf("null", "2"))
+		m := s.mock(t, pageOf(after("c"), "2"), pageOf("null", "3"), pageOf("null", "2"))
 		seq := s.all(t.Context(), m.Client, intercomrbac.ListParams{After: "b"})
 		ids, err := collect(seq)
 		require.NoError(t, err)
@@ -242,12 +296,12 @@ func TestAllStartsWhereItIsTold(t *testing.T) {
 func TestAllEndsAfterTheFirstError(t *testing.T) {
 	t.Parallel()
 	eachSequence(t, func(t *testing.T, s sequence) {
-		m := newMock(t, pageOf(after("a"), "1"), mockAnswer{status: 500, body: `{}`}, pageOf("null", "2"))
+		m := s.mock(t, pageOf(after("a"), "1"), mockAnswer{status: 500, body: `{}`}, pageOf("null", "2"))
 		errs := 0
-		for c, err := range s.all(t.Context(), m.Client, intercomrbac.ListParams{}) {
+		for id, err := range s.all(t.Context(), m.Client, intercomrbac.ListParams{}) {
 			if err != nil {
 				assert.ErrorIs(t, err, intercomrbac.ErrUnavailable)
-				assert.Empty(t, c)
+				assert.Empty(t, id)
 				errs++
 			}
 		}
@@ -274,16 +328,16 @@ func TestAllRefusesRepeatedCursors(t *testing.T) {
 		for name, tt := range tests {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
-				m := newMock(t, tt.pages...)
+				m := s.mock(t, tt.pages...)
 				var ids []string
 				errs := 0
-				for c, err := range s.all(t.Context(), m.Client, intercomrbac.ListParams{After: tt.start}) {
+				for id, err := range s.all(t.Context(), m.Client, intercomrbac.ListParams{After: tt.start}) {
 					if err != nil {
 						assert.ErrorIs(t, err, intercomrbac.ErrCursorRepeated)
 						errs++
 						continue
 					}
-					ids = append(ids, string(c.ID))
+					ids = append(ids, id)
 				}
 				assert.Equal(t, 1, errs)
 				assert.Equal(t, tt.ids, ids)
@@ -298,7 +352,7 @@ func TestAllKeepsThePageSize(t *testing.T) {
 	t.Run("of a list", func(t *testing.T) {
 		t.Parallel()
 		m := newMock(t, pageOf(`"https://api.intercom.test/x?page=2&per_page=60"`, "1"), pageOf(after("c"), "2"), pageOf("null"))
-		_, err := collect(m.Client.Conversations.All(t.Context(), intercomrbac.ListParams{PerPage: 7}))
+		_, err := collect(conversationIDs(m.Client.Conversations.All(t.Context(), intercomrbac.ListParams{PerPage: 7})))
 		require.NoError(t, err)
 		sent := m.requests()
 		assert.Equal(t, url.Values{"per_page": {"7"}}, sent[0].Query)
@@ -308,8 +362,8 @@ func TestAllKeepsThePageSize(t *testing.T) {
 	t.Run("of a search", func(t *testing.T) {
 		t.Parallel()
 		m := newMock(t, pageOf(`"https://api.intercom.test/x?starting_after=c&per_page=60"`, "1"), pageOf("null"))
-		_, err := collect(m.Client.Conversations.SearchAll(t.Context(), intercomrbac.SearchParams{Query: where("state", "=", "open"),
-			Sort: intercomrbac.Sort{Field: "id"}, ListParams: intercomrbac.ListParams{PerPage: 7}}))
+		_, err := collect(conversationIDs(m.Client.Conversations.SearchAll(t.Context(), intercomrbac.SearchParams{Query: where("state", "=", "open"),
+			Sort: intercomrbac.Sort{Field: "id"}, ListParams: intercomrbac.ListParams{PerPage: 7}})))
 		require.NoError(t, err)
 		sent := m.requests()
 		assert.JSONEq(t, `{"query":{"field":"state","operator":"=","value":"open"},"sort":{"field":"id","order":"descending"},"pagination":{"per_page":7}}`, sent[0].Body)
@@ -327,7 +381,7 @@ func TestNextNeverLeadsToAnotherHost(t *testing.T) {
 		t.Run(link, func(t *testing.T) {
 			t.Parallel()
 			m := newMock(t, pageOf(`"`+link+`"`, "1"), pageOf("null", "2"))
-			ids, err := collect(m.Client.Conversations.All(t.Context(), intercomrbac.ListParams{}))
+			ids, err := collect(conversationIDs(m.Client.Conversations.All(t.Context(), intercomrbac.ListParams{})))
 			require.NoError(t, err)
 			assert.Equal(t, []string{"1", "2"}, ids)
 			for _, sent := range m.requests() {
@@ -371,7 +425,7 @@ func TestNextDoesNotDecideWhoseEventsAreListed(t *testing.T) {
 func TestAllEndsWithTheContext(t *testing.T) {
 	t.Parallel()
 	eachSequence(t, func(t *testing.T, s sequence) {
-		m := newMock(t, pageOf(after("a"), "1"), pageOf("null", "2"))
+		m := s.mock(t, pageOf(after("a"), "1"), pageOf("null", "2"))
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		var errs []error

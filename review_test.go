@@ -169,11 +169,11 @@ func TestDoReachesWhatTheTableHasNot(t *testing.T) {
 	read := func(path string) error {
 		return c.Do(t.Context(), intercomrbac.Operation{Name: "x.y", Method: "GET", Path: path, Effect: intercomrbac.Read}, intercomrbac.Call{}, nil)
 	}
-	for _, path := range []string{"/admins/activity_logs", "/conversations/deleted", "/conversations/attributes", "/admins/activity_log_event_types"} {
+	for _, path := range []string{"/admins/statistics", "/conversations/deleted", "/conversations/attributes", "/teams/statistics"} {
 		require.NoError(t, read(path), path)
 	}
 	assert.Equal(t, 4, sent)
-	for _, path := range []string{"/conversations/5", "/contacts/abcdef", "/contacts/find_by_external_id/bob", "/conversations/x/../deleted/../5"} {
+	for _, path := range []string{"/admins/activity_logs", "/conversations/5", "/contacts/abcdef", "/contacts/find_by_external_id/bob", "/conversations/x/../deleted/../5"} {
 		require.ErrorIs(t, read(path), intercomrbac.ErrInvalidRequest, path)
 	}
 	patch := intercomrbac.Operation{Name: "x.y", Method: "PATCH", Path: "/conversations/{id}", Effect: intercomrbac.Write}

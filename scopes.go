@@ -44,10 +44,10 @@ const (
 
 // Extended scopes: data of the workspace.
 const (
-	ScopeReadAdmins            Scope = "Read admins"              // list teammates; also teams and away reasons, which is not documented
+	ScopeReadAdmins            Scope = "Read admins"              // list teammates, search in what they did; also teams and away reasons, which is not documented
 	ScopeReadOneAdmin          Scope = "Read one admin"           // GET /me
 	ScopeUpdateAdmins          Scope = "Update admins"            // away mode
-	ScopeReadAdminActivityLogs Scope = "Read admin activity logs" // the search in them wants Read admins too, says another text
+	ScopeReadAdminActivityLogs Scope = "Read admin activity logs" // list what teammates did; the search wants Read admins, by Intercom's texts
 
 	ScopeGatherAppData Scope = "Read data when entered into the app" // Canvas Kit
 
@@ -286,13 +286,15 @@ var scopes = sortedByLabel(
 	ScopeInfo{Scope: ScopeReadJobStatus, Calls: []string{"GET /jobs/status/{job_id}"}},
 
 	ScopeInfo{
-		Scope: ScopeReadAdmins, MachineName: "read_admins",
+		Scope: ScopeReadAdmins, MachineName: "read_admins", AlsoKnownAs: []string{"Read admins and teammates"},
 		Calls: []string{
 			"GET /admins", "GET /admins/{admin_id}", "GET /away_status_reasons", "GET /teams", "GET /teams/{team_id}",
-			"GET /teams/{team_id}/metrics", "POST /admins/activity_logs/search",
+			"GET /teams/{team_id}/metrics", "POST /admins/activity_logs/search", "GET /admins/activity_log_event_types",
 		},
-		Topics:      []string{"admin.*"},
-		Unconfirmed: []string{"GET /away_status_reasons", "GET /teams", "GET /teams/{team_id}", "POST /admins/activity_logs/search"},
+		Topics: []string{"admin.*"},
+		Unconfirmed: []string{
+			"Read admins and teammates", "GET /away_status_reasons", "GET /teams", "GET /teams/{team_id}", "GET /admins/activity_log_event_types",
+		},
 	},
 	ScopeInfo{
 		Scope: ScopeReadOneAdmin, MachineName: "read_single_admin", AlsoKnownAs: []string{"Read one admin at a time"}, Calls: []string{"GET /me"},
@@ -301,7 +303,7 @@ var scopes = sortedByLabel(
 	ScopeInfo{
 		Scope: ScopeReadAdminActivityLogs, Calls: []string{"GET /admins/activity_logs", "POST /admins/activity_logs/search"},
 		Unconfirmed: []string{"POST /admins/activity_logs/search"},
-		Note:        "Intercom's texts differ on the search: tick Read admins as well",
+		Note:        "the search wants Read admins, by Intercom's texts: tick both",
 	},
 	ScopeInfo{
 		Scope: ScopeGatherAppData, AlsoKnownAs: []string{"Gather App data"},

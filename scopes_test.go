@@ -243,7 +243,7 @@ func TestUnconfirmedScopes(t *testing.T) {
 		}
 	}
 	assert.Equal(t, map[intercomrbac.Scope][]string{
-		"Read admins":                   {"GET /away_status_reasons", "GET /teams", "GET /teams/{team_id}", "POST /admins/activity_logs/search"},
+		"Read admins":                   {"Read admins and teammates", "GET /away_status_reasons", "GET /teams", "GET /teams/{team_id}", "GET /admins/activity_log_event_types"},
 		"Read admin activity logs":      {"POST /admins/activity_logs/search"},
 		"Read one user and one company": {"read_users"},
 		"Read conversations":            {"Read messages"},
@@ -290,7 +290,7 @@ func TestRequiredScopes(t *testing.T) {
 			[]intercomrbac.Scope{"Read one user and one company", "Write conversations", "Write events"}},
 		"of one's own":    {[]intercomrbac.Operation{macros, {Name: "mine", Scope: "Read minds"}}, []intercomrbac.Scope{"Read conversations", "Read minds"}},
 		"without a scope": {[]intercomrbac.Operation{{Name: "mine"}}, nil},
-		"all": {intercomrbac.Operations(), []intercomrbac.Scope{"Delete conversations and metrics", "Read admins", "Read and write users",
+		"all": {intercomrbac.Operations(), []intercomrbac.Scope{"Delete conversations and metrics", "Read admin activity logs", "Read admins", "Read and write users",
 			"Read conversations", "Read events", "Read one admin", "Read one user and one company", "Update admins", "Write conversations", "Write events"}},
 	} {
 		t.Run(name, func(t *testing.T) {

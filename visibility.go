@@ -17,9 +17,11 @@ type view struct {
 // views are the reads whose answers can be judged. Other reads under a condition are judged by their resource, before
 // they are sent, or not at all.
 var views = map[string]view{
+	"admins.activity_logs":        {"activity_logs", readView(func(l *ActivityLog) string { return string(l.ID) })},
 	"admins.get":                  {"", readView(func(a *Admin) string { return string(a.ID) })},
 	"admins.list":                 {"admins", readView(func(a *Admin) string { return string(a.ID) })},
 	"admins.me":                   {"", readView(func(a *Admin) string { return string(a.ID) })},
+	"admins.search_activity_logs": {"activity_logs", readView(func(l *ActivityLog) string { return string(l.ID) })},
 	"contacts.get":                {"", readView(func(c *Contact) string { return string(c.ID) })},
 	"contacts.get_by_external_id": {"", readView(func(c *Contact) string { return string(c.ID) })},
 	"conversations.get":           {"", readView(func(c *Conversation) string { return string(c.ID) })},

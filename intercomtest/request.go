@@ -270,8 +270,10 @@ func (s *Server) requestID() string {
 	return fmt.Sprintf("%08x-fa4e-4000-8000-%012x", n*0x9e3779b1&0xffffffff, n)
 }
 
-// perPage reads a page size.
-func perPage(text string, fallback int) (int, error) {
+// perPage reads a page size, as most lists take it.
+func perPage(text string, fallback int) (int, error) { return pageSize(text, fallback, 150) }
+
+func pageSize(text string, fallback, most int) (int, error) {
 	if text == "" {
 		return fallback, nil
 	}
@@ -279,7 +281,7 @@ func perPage(text string, fallback int) (int, error) {
 	switch {
 	case err != nil || n < 1:
 		return 0, invalid("per_page", "per_page must be a positive number")
-	case n > 150:
+	case n > most:
 		return 0, invalid("per_page", "Per Page is too big")
 	}
 	return n, nil

@@ -16,11 +16,14 @@ type handler func(*Server, *request) (any, error)
 
 // handlers has one entry for each operation: a new operation of the library needs one here, and nothing else.
 var handlers = map[string]handler{
-	"admins.away_reasons": (*Server).listAwayReasons,
-	"admins.get":          (*Server).getAdmin,
-	"admins.list":         (*Server).listAdmins,
-	"admins.me":           (*Server).identify,
-	"admins.set_away":     (*Server).setAway,
+	"admins.activity_event_types": (*Server).listActivityEventTypes,
+	"admins.activity_logs":        (*Server).listActivityLogs,
+	"admins.away_reasons":         (*Server).listAwayReasons,
+	"admins.get":                  (*Server).getAdmin,
+	"admins.list":                 (*Server).listAdmins,
+	"admins.me":                   (*Server).identify,
+	"admins.search_activity_logs": (*Server).searchActivityLogs,
+	"admins.set_away":             (*Server).setAway,
 
 	"contacts.create":             (*Server).createContact,
 	"contacts.delete":             (*Server).deleteContact,

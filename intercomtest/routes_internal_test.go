@@ -36,6 +36,8 @@ func TestRoute(t *testing.T) {
 	for _, tt := range []struct{ method, path, body, want string }{
 		{"GET", "/me", "", "admins.me"},
 		{"GET", "/admins/1", "", "admins.get"},
+		{"GET", "/admins/activity_logs?created_at_after=1", "", "admins.activity_logs"},
+		{"POST", "/admins/activity_logs/search?page=2", "{}", "admins.search_activity_logs"},
 		{"PUT", "/admins/1/away", "{}", "admins.set_away"},
 		{"POST", "/conversations/search", "{}", "conversations.search"},
 		{"GET", "/conversations/7", "", "conversations.get"},

@@ -115,5 +115,28 @@ func (s *Server) Seed() Seeded {
 	}
 	s.AddEvent(Event{Name: "placed-order", ContactID: out.Contacts[0], CreatedAt: ago(20), Metadata: map[string]any{"order": "A-1001"}})
 	s.AddEvent(Event{Name: "invited-colleague", ContactID: out.Contacts[0], CreatedAt: ago(10)})
+	for _, l := range []ActivityLog{
+		{
+			Type: "app_name_change", AdminID: out.Owner, CreatedAt: ago(72), Description: "Olivia Okafor changed your app name from Workspace to Fake Workspace.",
+			Metadata: map[string]any{"before": "Workspace", "after": "Fake Workspace"},
+		},
+		{
+			Type: "role_change", AdminID: out.Owner, CreatedAt: ago(30), IP: "203.0.113.10", Description: "Olivia Okafor changed the role Manager.",
+			Metadata: map[string]any{"before": map[string]any{"export_data": false}, "after": map[string]any{"export_data": true}},
+		},
+		{
+			Type: "admin_login_success", AdminID: out.Manager, CreatedAt: ago(9), IP: "203.0.113.11", Description: "Marcus Lindqvist logged in.",
+			Metadata: map[string]any{"sign_in_method": "email_password"},
+		},
+		{
+			Type: "admin_away_mode_change", AdminID: out.Away, CreatedAt: ago(8), IP: "203.0.113.12", Description: "Ravi Menon went away.",
+			Metadata: map[string]any{"away_mode": true, "away_status_reason": "🍽️ On lunch", "reassign_conversations": true},
+		},
+		{
+			Type: "bulk_export", AdminID: out.Manager, CreatedAt: ago(7), IP: "203.0.113.11", Description: "Marcus Lindqvist exported users.",
+		},
+	} {
+		s.AddActivityLog(l)
+	}
 	return out
 }

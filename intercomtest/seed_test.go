@@ -31,6 +31,7 @@ func TestSeed(t *testing.T) {
 	assert.Equal(t, seeded.Lunch, away.AwayReasonID)
 	a.get("/contacts/find_by_external_id/customer-5").requireOK(t)
 	assert.Len(t, s.Events(), 2)
+	assert.Len(t, a.get("/admins/activity_logs?created_at_after=0").ids(t, "activity_logs"), 5)
 }
 
 // A bubble's clock starts at the same time: two workspaces are the same to the byte, but for nothing.
@@ -43,7 +44,8 @@ func TestSeedIsDeterministic(t *testing.T) {
 			s.Seed()
 			a := inMemory(t, s)
 			all := string(a.get("/conversations").raw) + string(a.get("/admins").raw) + string(a.get("/teams").raw) +
-				string(a.get("/away_status_reasons").raw) + string(a.get("/contacts/find_by_external_id/customer-1").raw)
+				string(a.get("/away_status_reasons").raw) + string(a.get("/contacts/find_by_external_id/customer-1").raw) +
+				string(a.get("/admins/activity_logs?created_at_after=0").raw)
 			if first == "" {
 				first = all
 			}

@@ -48,6 +48,7 @@ type Server struct {
 	events      []*event
 	eventKeys   map[string]bool
 	eventNames  map[string]bool
+	activities  ordered[string, activity]
 
 	conversations []*conversation // ordered by seq
 	byID          map[intercomrbac.ConversationID]*conversation
@@ -139,8 +140,8 @@ func (w *Workspace) fill() {
 // Token returns an access token with full access. It is no secret: nothing but the fake takes it.
 func (s *Server) Token() string { return s.token }
 
-// UseURLCursors makes pages.next of conversation lists and searches a URL, as some of Intercom's lists have it, and
-// not an object.
+// UseURLCursors makes pages.next of lists and searches of conversations and activities a URL, as some of Intercom's lists
+// have it, and not an object. That of activities has the number of the page.
 func (s *Server) UseURLCursors(on bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

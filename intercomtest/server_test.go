@@ -224,6 +224,8 @@ func TestConcurrentUse(t *testing.T) {
 					fmt.Sprintf(`{"message_type":"assignment","type":"team","admin_id":%q,"assignee_id":%q}`, seeded.Agent, seeded.Billing))
 				a.get("/conversations?per_page=5")
 				s.UpdateConversation(id, func(c *intercomtest.Conversation) { c.Read = true })
+				s.AddActivityLog(intercomtest.ActivityLog{})
+				a.get("/admins/activity_logs?created_at_after=0")
 				s.AddPart(id, intercomtest.Part{Body: "hello"})
 				s.Inject(intercomtest.Fault{Operation: "teams.list", Status: 500})()
 				_, _, _, _ = s.Calls(), s.RateStats(), s.Events(), s.CallCount("")

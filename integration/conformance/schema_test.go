@@ -175,7 +175,10 @@ func (m *specimen) value(schema *openapi3.Schema) any {
 			out[name] = m.value(declared[name])
 		}
 	}
-	if open {
+	switch more := schema.AdditionalProperties.Schema; {
+	case more != nil:
+		out["some_name"] = m.value(more.Value)
+	case open:
 		out["some_name"] = m.text("")
 	}
 	return out
