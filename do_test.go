@@ -156,6 +156,39 @@ func TestArgumentsDoNotLeadToAnotherOperation(t *testing.T) {
 	assert.Equal(t, 5, sent)
 }
 
+// Intercom's own ids hold nothing that a server on the way could read as more of the path, or as another spelling of an id.
+func TestIDsAreLettersAndDigits(t *testing.T) {
+	t.Parallel()
+	sent := 0
+	c := clientOf(t, func(r *http.Request) (*http.Response, error) { sent++; return reply(200, `{"id":"1"}`), nil })
+	calls := func(id string) map[string]error {
+		_, conversation := c.Conversations.Get(t.Context(), intercomrbac.ConversationID(id))
+		_, contact := c.Contacts.Get(t.Context(), intercomrbac.ContactID(id))
+		return map[string]error{
+			"conversation":   conversation,
+			"conversations":  c.Conversations.Delete(t.Context(), intercomrbac.ConversationID(id)),
+			"contact":        contact,
+			"contacts":       c.Contacts.Delete(t.Context(), intercomrbac.ContactID(id)),
+			"Do":             c.Do(t.Context(), lookup(t, "conversations.get"), intercomrbac.Call{Path: map[string]string{"conversation_id": id}}, nil),
+			"Do, own":        c.Do(t.Context(), intercomrbac.Operation{Name: "x.y", Method: "GET", Path: "/conversations/{conversation_id}/x", Effect: intercomrbac.Read}, intercomrbac.Call{Path: map[string]string{"conversation_id": id}}, nil),
+			"Do, of contact": c.Do(t.Context(), intercomrbac.Operation{Name: "x.y", Method: "GET", Path: "/contacts/{contact_id}/x", Effect: intercomrbac.Read}, intercomrbac.Call{Path: map[string]string{"contact_id": id}}, nil),
+		}
+	}
+	for _, id := range []string{"5/notes", "5/", "/5", "5/.", `5\notes`, `5\`, "5%2Fnotes", "5%2f", "5%", "%35", "5 ", " 5", "5 6", "5\t", "5\n", "5\x00", "5\x7f",
+		"5?x=1", "5#x", "5;x", "5.json", "5.", "5,6", "5:6", "5@6", "é5", "٥5", "5\u200b", "5\xff", "{5}"} {
+		for name, err := range calls(id) {
+			assert.ErrorIs(t, err, intercomrbac.ErrInvalidRequest, "%s %q", name, id)
+		}
+	}
+	assert.Zero(t, sent)
+	for _, id := range []string{"5", "215470002", "66a0c1d2e3f4a5b6c7d8e9f0", "66A0C1", "mock-id_7"} {
+		for name, err := range calls(id) {
+			assert.NoError(t, err, "%s %q", name, id)
+		}
+	}
+	assert.Equal(t, 5*7, sent)
+}
+
 func TestAnswersThatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	for name, body := range map[string]string{

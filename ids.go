@@ -9,13 +9,12 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
-
-	"github.com/intercomrbac/intercomrbac/internal/apipath"
 )
 
 // Ids are unique within one workspace only. They decode from a JSON string, number or null, because Intercom sends
 // all three for one field (numbers are read from their text, so that none is rounded), and encode as strings.
-// null, 0 and "0" are the empty id. The empty id identifies nothing.
+// null, 0 and "0" are the empty id. The empty id identifies nothing. What can be no id is refused when it
+// is sent, with ErrInvalidRequest.
 //
 // Source: https://developers.intercom.com/docs/build-an-integration/learn-more/rest-apis/identifiers-and-urls
 type (
@@ -23,10 +22,10 @@ type (
 	AdminID string
 	// TeamID identifies a team; digits. It is not an AdminID, though both look alike.
 	TeamID string
-	// ConversationID identifies a conversation.
+	// ConversationID identifies a conversation; letters, digits, - and _ with at least one digit.
 	ConversationID string
-	// ContactID is Intercom's own id of a person (24 hexadecimal digits), not the id that your system gave them,
-	// which is the external id.
+	// ContactID is Intercom's own id of a person (24 hexadecimal digits; checked as a ConversationID is), not the id that
+	// your system gave them, which is the external id.
 	ContactID string
 	// TagID identifies a tag.
 	TagID string
@@ -117,38 +116,28 @@ func (id TeamID) check(op Operation) error {
 // isNumber reports whether s is digits as in the ids of admins and teams: they do not begin with 0.
 func isNumber[T ~string](s T) bool { return isDigits(s) && s[0] != '0' }
 
-// check refuses what is no id but a word of the path, such as "last", which would lead to another endpoint, and what a
-// format can stand behind, such as ".json", for a condition would not know the id any more.
-func (id ConversationID) check(op Operation) error {
-	if isName(string(id)) || strings.IndexByte(string(id), '.') > 0 {
-		return invalid(op, "conversation_id is %.40q, which is no id", string(id))
-	}
-	return nil
-}
+func (id ConversationID) check(op Operation) error { return checkID(op, "conversation_id", string(id)) }
 
-func (id ContactID) check(op Operation) error {
-	if isName(string(id)) || strings.IndexByte(string(id), '.') > 0 {
-		return invalid(op, "contact_id is %.40q, which is no id", string(id))
-	}
-	return nil
-}
+func (id ContactID) check(op Operation) error { return checkID(op, "contact_id", string(id)) }
 
-// isName reports whether s leads where a word of the API's paths does: it holds letters, underscores and dashes alone, but
-// for what a careless server passes over, such as a slash or a format behind it.
-func isName(s string) bool {
-	if isDigits(s) {
-		return false // as nearly all are
-	}
-	s = strings.TrimPrefix(apipath.Clean(s), "/")
-	if end := strings.IndexAny(s, ".;"); end >= 0 {
-		s = s[:end]
-	}
-	for _, c := range s {
-		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && c != '_' && c != '-' {
-			return false
+// checkID refuses what is none of Intercom's ids: a word of the API's paths, such as "last", which would lead to another
+// endpoint, and what a server that decodes a path before it looks could take for more of it, or for another spelling of an
+// id that a condition knows. That an id is empty is for the path to say.
+func checkID(op Operation, name, id string) error {
+	digits := 0
+	for i := range len(id) {
+		switch c := id[i]; {
+		case '0' <= c && c <= '9':
+			digits++
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', c == '-', c == '_':
+		default:
+			return invalid(op, "%s is %.40q, which is no id: Intercom's ids are letters, digits, - and _", name, id)
 		}
 	}
-	return s != ""
+	if id != "" && digits == 0 {
+		return invalid(op, "%s is %.40q, which is no id but a word", name, id)
+	}
+	return nil
 }
 
 func isDigits[T ~string | ~[]byte](s T) bool {
