@@ -33,11 +33,13 @@ type Condition struct {
 	// Resource is the kind of resource that it is about: it may stand on permissions of that kind only, and Met is
 	// called for such resources only. Empty means any kind.
 	Resource string
-	// Met decides. An error means that it cannot be decided: an allow is then not given, a deny holds. Its text
-	// reaches the caller and must not tell of r. Met is called
-	// by many goroutines at once, and more than once for one call to Intercom; it must not change p or r. A guard
-	// gives it the Value of conversations, contacts, admins and teams where the condition is for that kind;
-	// otherwise Kind and ID only.
+	// Met decides. An error means that it cannot be decided: an allow is then not given, a deny holds. Its text reaches the
+	// caller and must not tell of r. Met is called by many goroutines at once, and more than once for one call to
+	// Intercom; it must not change p or r.
+	//
+	// A guard gives it the Value of conversations, contacts, admins and teams where the condition is for that kind, with
+	// Intercom's own ID. Otherwise it gives Kind and ID only, the ID as the caller wrote it: it is empty where the call
+	// names no single thing, and may be another spelling of an id. So to deny by ID, let the condition be for the kind.
 	Met func(ctx context.Context, p Principal, r Resource) (bool, error)
 
 	// query is the condition as a search for conversations; ok is false where none can meet it.
