@@ -109,7 +109,8 @@ type verdict struct {
 	view      view // how the answer is judged, if it is
 	judged    bool
 	looked    bool     // at the resource, as far as its kind can be fetched
-	actor     Resource // the teammate in whose name it is done, once they were looked at
+	actor     Resource // the teammate in whose name it is done, once the decision needs them
+	actorSeen bool     // they were looked at
 	byActor   bool     // it is they that the decision needs
 	intent    bool     // it is on record
 	reported  bool     // a denial was recorded and let through
@@ -203,12 +204,22 @@ func (g *Guard) decide(ctx context.Context, in *call) (Decision, error) {
 	if !d.Allowed && d.Reason != ReasonNeedsResource || err != nil || !in.impersonates(&v.principal) {
 		return d, err
 	}
-	as, err := g.checker.Check(ctx, v.principal, AdminsImpersonate, v.actor)
+	as, err := g.check(ctx, &v.principal, AdminsImpersonate, &v.actor, v.actorSeen)
 	v.byActor = as.Reason == ReasonNeedsResource
 	if !as.Allowed || err != nil {
 		return as, err
 	}
 	return d, nil
+}
+
+// check decides, by one policy, about a resource that has its Value only if it was looked at: otherwise a condition that
+// may have come into force since, and needs the Value, is not asked.
+func (g *Guard) check(ctx context.Context, p *Principal, permission Permission, r *Resource, looked bool) (Decision, error) {
+	d, err := g.checker.Check(ctx, *p, permission, Resource{})
+	if d.Reason != ReasonNeedsResource || r.Kind == "" || !looked && slices.ContainsFunc(d.conditions(), (*Condition).needsValue) {
+		return d, err
+	}
+	return d.policy.list[d.role-1].decide(ctx, Decision{permission: d.permission, role: d.role, policy: d.policy}, p, r)
 }
 
 // impersonates reports whether the call is done in the name of another teammate than the principal's.
@@ -264,7 +275,7 @@ func (g *Guard) decideByResource(ctx context.Context, c *Client, in *call, d Dec
 		}
 		v.looked = true
 	}
-	return g.checker.Check(ctx, v.principal, in.op.Permission, v.resource)
+	return g.check(ctx, &v.principal, in.op.Permission, &v.resource, v.looked)
 }
 
 // decideByActor decides what hangs on conditions about the teammate in whose name a call is done.
@@ -275,6 +286,7 @@ func (g *Guard) decideByActor(ctx context.Context, c *Client, in *call, d Decisi
 		if d, err := v.lookAt(ctx, c, &actor, d); d.Reason != ReasonNeedsResource {
 			return d, err
 		}
+		v.actorSeen = true
 	}
 	v.actor = actor
 	return g.decide(ctx, in)
@@ -330,12 +342,7 @@ func (g *Guard) recheck(ctx context.Context, in *call) (Decision, error) {
 		if view, viewed := views[in.op.Name]; viewed && (view.list != "" || !in.named()) {
 			return d, nil // its answer would not be judged
 		}
-		for _, condition := range d.conditions() {
-			if condition.needsValue() {
-				return d, nil // what was not fetched is not fetched now
-			}
-		}
-		return g.checker.Check(ctx, v.principal, in.op.Permission, v.resource)
+		return g.check(ctx, &v.principal, in.op.Permission, &v.resource, v.looked) // what was not fetched is not fetched now
 	}
 	return d, err
 }

@@ -326,3 +326,55 @@ func TestGuardWhilePoliciesAreSwapped(t *testing.T) {
 	_, err := d.client.Conversations.Close(ctx, d.conversation(), intercomrbac.CloseParams{})
 	require.NoError(t, err)
 }
+
+// A condition that comes into force after the decision began, and needs what nobody looked at, is not asked about nothing.
+func TestGuardAsksNoConditionAboutWhatItDidNotLookAt(t *testing.T) {
+	t.Parallel()
+	type rule = intercomrbac.Rule
+	when := func(conversation, impersonate string) []rule {
+		return []rule{{Permission: intercomrbac.ConversationsClose, When: conversation}, {Permission: intercomrbac.AdminsImpersonate, When: impersonate}}
+	}
+	tests := map[string]struct {
+		policy, then intercomrbac.Policy
+		early        bool // the policy is swapped while the first one is asked, not while the call waits
+		permission   intercomrbac.Permission
+	}{
+		"impersonation": {granting(when("", "open")...), granting(when("", "colleague")...), false, intercomrbac.AdminsImpersonate},
+		"impersonation, at last denied": {granting(when("", "open")...), intercomrbac.Policy{Version: "v2", Roles: map[intercomrbac.Role]intercomrbac.RoleRules{
+			tester: {Allow: intercomrbac.Rules(intercomrbac.ConversationsClose, intercomrbac.AdminsImpersonate), Deny: when("", "colleague")[1:]}}},
+			false, intercomrbac.AdminsImpersonate},
+		"the conversation":                  {granting(when("open", "open")...), granting(when("unlocked", "open")...), false, intercomrbac.ConversationsClose},
+		"the conversation, between the two": {granting(when("open", "open")...), granting(when("unlocked", "open")...), true, intercomrbac.ConversationsClose},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var d *desk
+			asked := 0
+			needing := func(name, kind string) intercomrbac.Condition {
+				return conditionNamed(name, kind, func(_ intercomrbac.Principal, r intercomrbac.Resource) (bool, error) {
+					asked++
+					return true, nil
+				})
+			}
+			swap := func() { assert.NoError(t, d.checker.Swap(tt.then)) }
+			open := conditionNamed("open", "", func(_ intercomrbac.Principal, r intercomrbac.Resource) (bool, error) {
+				if tt.early && r.Kind == "admin" {
+					swap()
+				}
+				return true, nil
+			})
+			l := &hooked{wait: func(context.Context) {
+				if !tt.early {
+					swap()
+				}
+			}}
+			d = newDesk(t, deskConfig{policy: tt.policy, options: []intercomrbac.Option{intercomrbac.WithLimiter(l)},
+				conditions: []intercomrbac.Condition{open, needing("colleague", "admin"), needing("unlocked", "conversation")}})
+			_, err := d.client.Conversations.Close(d.as(t, tester), d.conversation(), intercomrbac.CloseParams{AdminID: d.Manager})
+			assert.Equal(t, tt.permission, denialOf(t, err, intercomrbac.ReasonNeedsResource).Permission)
+			assert.Zero(t, asked)
+			assert.Empty(t, d.sent())
+		})
+	}
+}
