@@ -216,8 +216,13 @@ func (e exchange) RoundTrip(r *http.Request) (*http.Response, error) {
 	r.Header.Set("Accept", "application/json")
 	r.Header.Set("User-Agent", userAgent)
 	resp, err := e.base.RoundTrip(r)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, lostExchange("cannot reach Intercom", err)
+	case resp == nil:
+		return nil, noExchange("cannot reach Intercom: the transport gave neither an answer nor an error", ErrUnavailable)
+	case resp.Body == nil: // as transports of tests have it
+		resp.Body = http.NoBody
 	}
 	defer resp.Body.Close()
 	a := answer{status: resp.StatusCode, body: new(bytes.Buffer), retryAfter: parseRetryAfter(resp.Header, time.Now())}

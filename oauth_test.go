@@ -216,6 +216,9 @@ func TestExchangeAnswers(t *testing.T) {
 		"server error":       {exchanging(500, "oops"), []error{intercomrbac.ErrUnavailable}, "500 internal server error"},
 		"bad gateway":        {exchanging(502, "<html>"), []error{intercomrbac.ErrUnavailable}, "502 bad gateway"},
 		"lost":               {failing(io.ErrUnexpectedEOF), []error{intercomrbac.ErrUnavailable, io.ErrUnexpectedEOF}, "cannot reach Intercom: unexpected EOF"},
+		"nothing at all":     {&intercomOAuth{exchange: func(*http.Request) (*http.Response, error) { return nil, nil }}, []error{intercomrbac.ErrUnavailable}, "cannot reach Intercom"},
+		"refusal, no body":   {&intercomOAuth{exchange: func(*http.Request) (*http.Response, error) { return &http.Response{StatusCode: 401}, nil }}, []error{}, "401 unauthorized"},
+		"success, no body":   {&intercomOAuth{exchange: func(*http.Request) (*http.Response, error) { return &http.Response{StatusCode: 200}, nil }}, []error{intercomrbac.ErrBadResponse}, "no JSON object"},
 		"cut": {&intercomOAuth{exchange: func(*http.Request) (*http.Response, error) {
 			r := reply(200, "")
 			r.Body = io.NopCloser(io.MultiReader(strings.NewReader(`{"token":"`), iotestErr{}))
