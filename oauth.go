@@ -61,8 +61,15 @@ type OAuth struct {
 
 // NewOAuth checks the configuration; all that is wrong with it is in the error at once. It sends nothing.
 func NewOAuth(config OAuthConfig) (*OAuth, error) {
+	h := http.Client{Transport: defaultTransport(), Timeout: defaultTimeout}
+	if config.HTTPClient != nil {
+		h = *config.HTTPClient
+		if h.Transport == nil {
+			h.Transport = http.DefaultTransport
+		}
+	}
 	o := &OAuth{clientID: config.ClientID, secret: config.ClientSecret, redirectURL: config.RedirectURL, region: config.Region,
-		tokenURL: config.TokenURL, states: config.States, transport: defaultTransport(), timeout: defaultTimeout}
+		tokenURL: config.TokenURL, states: config.States, transport: h.Transport, timeout: h.Timeout}
 	var errs []error
 	check := func(field string, err error) {
 		if err != nil {
@@ -108,14 +115,7 @@ func NewOAuth(config OAuthConfig) (*OAuth, error) {
 		_, err = safeURL(o.tokenURL)
 		check("TokenURL", err)
 	}
-	o.api = []Option{where}
-	if h := config.HTTPClient; h != nil {
-		o.api = append(o.api, WithHTTPClient(h))
-		o.timeout = h.Timeout
-		if o.transport = h.Transport; o.transport == nil {
-			o.transport = http.DefaultTransport
-		}
-	}
+	o.api = []Option{where, WithHTTPClient(&h)} // its own copy, so that every install shares its connections
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("intercomrbac: NewOAuth: %w", err)
 	}

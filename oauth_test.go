@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"sync/atomic"
@@ -404,6 +406,37 @@ func TestCallbackWithoutConsentOrCode(t *testing.T) {
 		require.ErrorIs(t, o.ConsumeState(t.Context(), "ana", state), intercomrbac.ErrOAuthState, "it is used up in any case")
 	}
 	assert.Zero(t, endpoint.exchanges.Load())
+}
+
+// An OAuth keeps its connections, with the default transport too.
+func TestInstallsShareConnections(t *testing.T) {
+	t.Parallel()
+	var opened atomic.Int32
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/me" {
+			_, _ = io.WriteString(w, identified)
+			return
+		}
+		_, _ = io.WriteString(w, grantedToken)
+	}))
+	srv.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		if s == http.StateNew {
+			opened.Add(1)
+		}
+	}
+	srv.Start()
+	defer srv.Close()
+	for name, h := range map[string]*http.Client{"none given": nil, "given": {Transport: new(http.Transport)}} {
+		o := newOAuth(t, nil, func(c *intercomrbac.OAuthConfig) { c.BaseURL, c.HTTPClient = srv.URL, h })
+		before := opened.Load()
+		for range 5 {
+			state, err := o.NewState(t.Context(), "ana")
+			require.NoError(t, err)
+			_, err = o.Callback(t.Context(), "ana", url.Values{"state": {state}, "code": {oauthCode}})
+			require.NoError(t, err)
+		}
+		assert.EqualValues(t, 1, opened.Load()-before, name)
+	}
 }
 
 // The whole way, against the fake: in memory at Intercom's own hosts, and over loopback.
