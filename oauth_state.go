@@ -41,28 +41,33 @@ func (o *OAuth) NewState(ctx context.Context, session string) (string, error) {
 	}
 	expires := time.Now().Add(stateAge)
 	state := rand.Text() + "." + strconv.FormatInt(expires.UnixMilli(), 36)
-	if err := o.states.Save(ctx, o.stateKey(session, state), expires); err != nil {
+	if err := o.states.Save(ctx, o.stateMAC("key", session, state), expires); err != nil {
 		return "", fmt.Errorf("intercomrbac: NewState: the state store failed: %w", err)
 	}
-	return state, nil
+	return state + "." + o.stateMAC("state", session, state), nil
 }
 
-// ConsumeState accepts a state of NewState once. It is ErrOAuthState if the state is unknown, older than ten minutes, used
-// before, or of another session, app or region; these look the same on purpose. An error of the store is returned as it is.
+// ConsumeState accepts a state of NewState once. It is ErrOAuthState if the state is not one of NewState, older than ten
+// minutes, used before, or of another session, app or region; these look the same on purpose. The store is asked about
+// states of NewState for the session alone; its error is wrapped.
 func (o *OAuth) ConsumeState(ctx context.Context, session, state string) error {
 	if o == nil || o.states == nil {
 		return errNoOAuth
 	}
-	if session == "" || len(state) > maxState {
+	end := strings.LastIndexByte(state, '.')
+	if session == "" || len(state) > maxState || end < 0 {
 		return ErrOAuthState
 	}
-	// The time can be believed once the key, which depends on it, was found.
+	state, mac := state[:end], state[end+1:]
+	if !hmac.Equal([]byte(mac), []byte(o.stateMAC("state", session, state))) {
+		return ErrOAuthState
+	}
 	_, stamp, _ := strings.Cut(state, ".")
 	expires, err := strconv.ParseInt(stamp, 36, 64)
 	if err != nil || time.Now().UnixMilli() > expires {
 		return ErrOAuthState
 	}
-	ok, err := o.states.Consume(ctx, o.stateKey(session, state))
+	ok, err := o.states.Consume(ctx, o.stateMAC("key", session, state))
 	if err != nil {
 		return fmt.Errorf("intercomrbac: the state store failed: %w", err)
 	}
@@ -72,11 +77,12 @@ func (o *OAuth) ConsumeState(ctx context.Context, session, state string) error {
 	return nil
 }
 
-// stateKey is what a state is stored as. It ties the state to session, app and region, and cannot be made, nor a state be
-// found from it, without the client secret.
-func (o *OAuth) stateKey(session, state string) string {
+// stateMAC ties a state to session, app and region, for one purpose: "state" ends the state itself, which so is one of ours
+// whatever the store says, and "key" is what it is stored as. Neither can be made of the other, nor without the client
+// secret.
+func (o *OAuth) stateMAC(purpose, session, state string) string {
 	mac := hmac.New(sha256.New, []byte(o.secret.Reveal()))
-	for _, part := range []string{"intercomrbac state", state, session, o.clientID, string(o.region)} {
+	for _, part := range []string{"intercomrbac state", purpose, state, session, o.clientID, string(o.region)} {
 		mac.Write(binary.BigEndian.AppendUint64(nil, uint64(len(part))))
 		mac.Write([]byte(part))
 	}

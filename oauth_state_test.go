@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -125,6 +126,56 @@ func TestStateStoreFails(t *testing.T) {
 	_, err = o.Callback(t.Context(), "ana", url.Values{"code": {oauthCode}, "state": {state}})
 	require.ErrorIs(t, err, io.ErrClosedPipe, "true beside an error is no consent")
 	assert.Zero(t, endpoint.exchanges.Load())
+}
+
+// gullibleStates has every key that it is asked for, as a store does that takes "nothing deleted" for a success.
+type gullibleStates struct{ asked atomic.Int32 }
+
+func (*gullibleStates) Save(context.Context, string, time.Time) error { return nil }
+
+func (g *gullibleStates) Consume(context.Context, string) (bool, error) {
+	g.asked.Add(1)
+	return true, nil
+}
+
+// A state is one of ours whatever a store says: the worst that a bad store does is to let one be used twice.
+func TestNoStoreMakesAForgedStateGood(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		states := &gullibleStates{}
+		endpoint := exchanging(200, grantedToken)
+		shared := func(c *intercomrbac.OAuthConfig) { c.States = states }
+		o := newOAuth(t, endpoint, shared)
+		eves, err := o.NewState(t.Context(), "eve")
+		require.NoError(t, err)
+		of := func(o *intercomrbac.OAuth) string {
+			state, err := o.NewState(t.Context(), "ana")
+			require.NoError(t, err)
+			return state
+		}
+		anas := of(o)
+		_, rest, _ := strings.Cut(anas, ".")
+		for name, state := range map[string]string{
+			"invented":       "AAAAAAAAAAAAAAAAAAAAAAAAAA." + strconv.FormatInt(time.Now().Add(time.Minute).UnixMilli(), 36),
+			"invented, long": "AAAAAAAAAAAAAAAAAAAAAAAAAA." + strconv.FormatInt(time.Now().Add(time.Minute).UnixMilli(), 36) + "." + strings.Repeat("A", 43),
+			"changed":        "AAAAAAAAAAAAAAAAAAAAAAAAAA." + rest,
+			"cut":            anas[:len(anas)-1],
+			"of another":     eves,
+			"another app":    of(newOAuth(t, endpoint, shared, func(c *intercomrbac.OAuthConfig) { c.ClientID = "client-2" })),
+			"another region": of(newOAuth(t, endpoint, shared, func(c *intercomrbac.OAuthConfig) { c.Region = intercomrbac.EU })),
+			"another secret": of(newOAuth(t, endpoint, shared, func(c *intercomrbac.OAuthConfig) { c.ClientSecret = intercomrbac.NewSecret("rotated") })),
+			"dots":           "..",
+			"a stamp":        ".zzzzzzzz",
+		} {
+			_, err = o.Callback(t.Context(), "ana", url.Values{"state": {state}, "code": {oauthCode}})
+			require.ErrorIs(t, err, intercomrbac.ErrOAuthState, name)
+		}
+		assert.Zero(t, states.asked.Load(), "what nobody here made up costs the store nothing")
+		assert.Zero(t, endpoint.exchanges.Load())
+		require.NoError(t, o.ConsumeState(t.Context(), "ana", anas))
+		time.Sleep(10*time.Minute + time.Millisecond)
+		require.ErrorIs(t, o.ConsumeState(t.Context(), "ana", anas), intercomrbac.ErrOAuthState)
+	})
 }
 
 func TestOneOfManyCallbacksWins(t *testing.T) {
