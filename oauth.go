@@ -227,10 +227,10 @@ func (e exchange) RoundTrip(r *http.Request) (*http.Response, error) {
 	defer resp.Body.Close()
 	a := answer{status: resp.StatusCode, body: new(bytes.Buffer), retryAfter: parseRetryAfter(resp.Header, time.Now())}
 	n, err := a.body.ReadFrom(io.LimitReader(resp.Body, maxErrorBody+1))
-	token, unreadable := decodeToken(a.body.Bytes())
+	token, seen, unreadable := decodeToken(a.body.Bytes())
 	switch {
 	case a.status/100 != 2:
-		a.redactor = redact.New(e.secret.Reveal(), e.code.Reveal(), token)
+		a.redactor = redact.New(append(seen, e.secret.Reveal(), e.code.Reveal())...)
 		refused := &APIError{StatusCode: a.status, Operation: exchangeName, RetryAfter: a.retryAfter, Attempts: 1, exchange: true,
 			RequestID: printable(a.redactor.String(resp.Header.Get("X-Request-Id")), 128)}
 		refused.parse(&a)
@@ -269,24 +269,25 @@ func lostExchange(what string, err error) error {
 	return noExchange(what+": "+printable(why, 200), causes...)
 }
 
-// decodeToken reads what a token endpoint answers. Its errors repeat nothing of it. Intercom sends the token twice, as
-// access_token and as token.
-func decodeToken(body []byte) (string, error) {
+// decodeToken reads what a token endpoint answers. Its errors repeat nothing of it; seen is what stood in a token's place,
+// good or not. Intercom sends the token twice, as access_token and as token.
+func decodeToken(body []byte) (token string, seen []string, err error) {
 	var answer struct {
 		AccessToken string `json:"access_token"`
 		Token       string `json:"token"`
 	}
-	if json.Unmarshal(body, &answer) != nil {
-		return "", errors.New("the body is no JSON object of texts")
+	err = json.Unmarshal(body, &answer)
+	seen = []string{answer.AccessToken, answer.Token}
+	token = firstOf(seen...)
+	switch {
+	case err != nil:
+		return "", seen, errors.New("the body is no JSON object of texts")
+	case token == "":
+		return "", seen, errors.New("there is no token in the body")
+	case checkSecret(token, "token") != nil:
+		return "", seen, errors.New("what the body has for a token is none")
 	}
-	token := firstOf(answer.AccessToken, answer.Token)
-	if token == "" {
-		return "", errors.New("there is no token in the body")
-	}
-	if checkSecret(token, "token") != nil {
-		return "", errors.New("what the body has for a token is none")
-	}
-	return token, nil
+	return token, seen, nil
 }
 
 // Workspace is an installation of an app. Its Token is a [Secret], which encoders refuse.

@@ -2,6 +2,7 @@ package intercomrbac_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/gob"
 	"encoding/json"
 	"encoding/xml"
@@ -11,6 +12,7 @@ import (
 	"log"
 	"log/slog"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/url"
 	"reflect"
@@ -124,6 +126,17 @@ func placesAfter(s string, marks ...string) (places []int) {
 	return places
 }
 
+// A refusal is repeated without the tokens that it may hold for all that.
+func TestExchangeRefusalsRepeatNoToken(t *testing.T) {
+	t.Parallel()
+	for _, members := range []string{`"access_token":"TOKEN","token":"TOKEN"`, `"access_token":"another-token","token":"TOKEN"`, `"access_token":"TOKEN","token":7`,
+		`"token":"TOKEN","access_token":{}`} {
+		raw := "HTTP/1.1 401 Unauthorized\r\nX-Request-Id: TOKEN\r\nContent-Type: application/json\r\n\r\n{" + members +
+			`,"errors":[{"code":"TOKEN","message":"Unauthorized TOKEN","field":"TOKEN"}]}`
+		checkExchangeLeaks(t, []byte(strings.ReplaceAll(raw, "TOKEN", exchangeCanaries[2])))
+	}
+}
+
 func FuzzExchangeEcho(f *testing.F) {
 	for i, raw := range exchangeAnswers {
 		f.Add([]byte(raw), uint16(40+i), uint8(i), uint8(i))
@@ -138,20 +151,28 @@ func FuzzExchangeEcho(f *testing.F) {
 	})
 }
 
+type reading struct{} // key of a context: the transport fails while it reads
+
 // The transport's own error may repeat the request.
 func TestExchangeCleansErrorsOfTheTransport(t *testing.T) {
 	t.Parallel()
 	for _, form := range append(formsOf(exchangeCanaries[0]), formsOf(exchangeCanaries[1])...) {
 		o := newOAuth(t, transport(func(r *http.Request) (*http.Response, error) {
 			b, _ := io.ReadAll(r.Body)
-			return nil, &url.Error{Op: "Post", URL: "https://proxy/?" + string(b), Err: fmt.Errorf("sent\n%s and %s: %w", b, form, io.ErrUnexpectedEOF)}
+			err := fmt.Errorf("sent\n%s and %s: %w", b, form, io.ErrUnexpectedEOF)
+			if r.Context().Value(reading{}) != nil {
+				err = &net.OpError{Op: "read", Net: "tcp", Err: err}
+			}
+			return nil, &url.Error{Op: "Post", URL: "https://proxy/?" + string(b), Err: err}
 		}), func(c *intercomrbac.OAuthConfig) { c.ClientSecret = intercomrbac.NewSecret(exchangeCanaries[0]) })
-		_, err := o.Exchange(t.Context(), exchangeCanaries[1])
-		require.ErrorIs(t, err, io.ErrUnexpectedEOF)
-		for e := range tree(err) {
-			text := fmt.Sprintf("%v %+v %#v", e, e, e)
-			assert.Empty(t, leaksOfExchange(text))
-			assert.NotContains(t, text, "\n")
+		for _, ctx := range []context.Context{t.Context(), context.WithValue(t.Context(), reading{}, true)} {
+			_, err := o.Exchange(ctx, exchangeCanaries[1])
+			require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+			for e := range tree(err) {
+				text := fmt.Sprintf("%v %+v %#v", e, e, e)
+				assert.Empty(t, leaksOfExchange(text))
+				assert.NotContains(t, text, "\n")
+			}
 		}
 	}
 }
