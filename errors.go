@@ -331,8 +331,6 @@ func Advice(err error) string {
 		return "see why the token source gives no token; nothing was sent"
 	case errors.Is(err, ErrOAuthState):
 		return "begin the install again, in one browser and within ten minutes; nothing was sent"
-	case errors.Is(err, ErrOAuthExchange):
-		return adviceExchange
 	case errors.Is(err, ErrEmailUnverified):
 		return "ask the teammate to verify the address in Intercom, then to sign in again"
 	case errors.Is(err, ErrWorkspaceTaken):
@@ -343,6 +341,8 @@ func Advice(err error) string {
 		return adviceBadResponse
 	case errors.Is(err, ErrUnavailable):
 		return "Intercom could not be reached: check network, proxy and base URL, then try again"
+	case errors.Is(err, ErrOAuthExchange):
+		return "see what the error says, then begin the install again"
 	case errors.Is(err, ErrInvalidRequest):
 		return "correct the call as the error says; nothing was sent"
 	}
@@ -351,7 +351,6 @@ func Advice(err error) string {
 
 const (
 	adviceInDoubt     = "the write may have been done: read the present state before you send it again"
-	adviceExchange    = "match the redirect URL exactly with one in the Developer Hub, and the client id and secret with the app; a code works once and for minutes, and its last = belongs to it: begin the install again"
 	adviceBadResponse = "the answer did not come from Intercom's API: check the base URL, and proxies on the way"
 )
 
@@ -367,7 +366,11 @@ func (e *APIError) Advice() string {
 	again := "then the workspace has to authorize the app again"
 	switch class := e.class(); {
 	case errors.Is(class, ErrOAuthExchange):
-		return adviceExchange
+		return "match the redirect URL exactly with one in the Developer Hub, and the client id and secret with the app; a code works once and for minutes, and its last = belongs to it: begin the install again"
+	case e.exchange && e.RetryAfter > 0:
+		return fmt.Sprintf("wait %s, then begin the install again: a code works once", e.RetryAfter.Round(time.Millisecond))
+	case e.exchange && !errors.Is(class, ErrBadResponse):
+		return "Intercom failed: begin the install again later, for a code works once; if it lasts, give the request id to Intercom's support"
 	case errors.Is(class, ErrScopeMissing):
 		return fmt.Sprintf("tick %s for the app in Intercom's Developer Hub (Authentication), %s", scope, again)
 	case errors.Is(class, ErrTokenRevoked):

@@ -145,7 +145,7 @@ func (o *OAuth) Callback(ctx context.Context, session string, query url.Values) 
 	if err := o.ConsumeState(ctx, session, one("state")); err != nil {
 		return Workspace{}, err
 	}
-	if why := one("error"); why != "" && !query.Has("code") {
+	if why := one("error"); why != "" {
 		return Workspace{}, &callError{fmt.Sprintf("the install was not authorized: Intercom sent the error %.60q", printable(why, 60)), []error{ErrOAuthExchange}}
 	}
 	token, err := o.Exchange(ctx, one("code"))

@@ -255,6 +255,63 @@ func TestExchangeAnswers(t *testing.T) {
 	}
 }
 
+// The advice fits what happened: a redirect URL has nothing to do with a network, nor with somebody who does not consent.
+func TestAdviceOnExchanges(t *testing.T) {
+	t.Parallel()
+	const redirect = "match the redirect URL exactly"
+	for name, tt := range map[string]struct {
+		endpoint *intercomOAuth
+		query    url.Values
+		says     string
+	}{
+		"a bad code":     {exchanging(401, "{}"), url.Values{"code": {oauthCode}}, redirect},
+		"no consent":     {exchanging(200, grantedToken), url.Values{"error": {"access_denied"}}, "begin the install again"},
+		"rate":           {exchanging(429, "{}", "Retry-After", "7"), url.Values{"code": {oauthCode}}, "wait 7s, then begin the install again"},
+		"server error":   {exchanging(500, ""), url.Values{"code": {oauthCode}}, "begin the install again"},
+		"page of others": {exchanging(200, "<html>"), url.Values{"code": {oauthCode}}, "check the base URL, and proxies"},
+		"no network": {&intercomOAuth{exchange: func(*http.Request) (*http.Response, error) { return nil, io.EOF }}, url.Values{"code": {oauthCode}},
+			"check network"},
+	} {
+		o := newOAuth(t, tt.endpoint)
+		state, err := o.NewState(t.Context(), "ana")
+		require.NoError(t, err)
+		tt.query.Set("state", state)
+		_, err = o.Callback(t.Context(), "ana", tt.query)
+		require.ErrorIs(t, err, intercomrbac.ErrOAuthExchange, name)
+		advice := intercomrbac.Advice(err)
+		assert.Contains(t, advice, tt.says, name)
+		assert.Equal(t, tt.says == redirect, strings.Contains(advice, redirect), name)
+		assert.NotContains(t, advice, "send it again", "a code works once")
+	}
+}
+
+// What an endpoint sends beyond what a token needs is not read.
+func TestExchangeReadsNoEndlessAnswer(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{200, 401} {
+		var body endless
+		endpoint := &intercomOAuth{exchange: func(*http.Request) (*http.Response, error) {
+			r := reply(status, "")
+			r.Body = io.NopCloser(&body)
+			return r, nil
+		}}
+		_, err := newOAuth(t, endpoint).Exchange(t.Context(), oauthCode)
+		require.ErrorIs(t, err, intercomrbac.ErrOAuthExchange)
+		assert.LessOrEqual(t, int(body), 128<<10)
+	}
+}
+
+// endless is a body without an end, up to where a test has failed; it counts what was read.
+type endless int
+
+func (e *endless) Read(p []byte) (int, error) {
+	if *e > 1<<20 {
+		return 0, io.EOF
+	}
+	*e += endless(len(p))
+	return copy(p, strings.Repeat(" ", len(p))), nil
+}
+
 type iotestErr struct{}
 
 func (iotestErr) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
@@ -392,6 +449,7 @@ func TestCallbackWithoutConsentOrCode(t *testing.T) {
 		"consent refused": {url.Values{"error": {"access_denied"}}, intercomrbac.ErrOAuthExchange, "not authorized"},
 		"hostile error":   {url.Values{"error": {"\n<script>" + strings.Repeat("x", 9999)}}, intercomrbac.ErrOAuthExchange, "not authorized"},
 		"no code":         {url.Values{}, intercomrbac.ErrInvalidRequest, "there is no code"},
+		"error and code":  {url.Values{"error": {"access_denied"}, "code": {oauthCode}}, intercomrbac.ErrOAuthExchange, "not authorized"},
 		"empty code":      {url.Values{"code": {""}}, intercomrbac.ErrInvalidRequest, "there is no code"},
 		"two codes":       {url.Values{"code": {"a", "b"}}, intercomrbac.ErrInvalidRequest, "more than one"},
 	} {
