@@ -80,12 +80,7 @@ func NewOAuth(config OAuthConfig) (*OAuth, error) {
 		check("ClientID", errors.New("it is empty: take it from the Developer Hub, Basic information"))
 	}
 	check("ClientSecret", checkSecret(o.secret.Reveal(), "client secret"))
-	target, query, _ := strings.Cut(o.redirectURL, "?")
-	_, err := safeURL(target)
-	if strings.Contains(query, "#") {
-		err = errors.New("the URL must hold no fragment")
-	}
-	check("RedirectURL", err)
+	check("RedirectURL", checkRedirect(o.redirectURL))
 	if o.states == nil {
 		check("States", errors.New("it is nil: use NewMemoryStateStore, or a store that the processes share"))
 	}
@@ -112,7 +107,7 @@ func NewOAuth(config OAuthConfig) (*OAuth, error) {
 	if o.tokenURL == "" {
 		o.tokenURL = base + "/auth/eagle/token"
 	} else {
-		_, err = safeURL(o.tokenURL)
+		_, err := safeURL(o.tokenURL)
 		check("TokenURL", err)
 	}
 	o.api = []Option{where, WithHTTPClient(&h)} // its own copy, so that every install shares its connections
@@ -120,6 +115,26 @@ func NewOAuth(config OAuthConfig) (*OAuth, error) {
 		return nil, fmt.Errorf("intercomrbac: NewOAuth: %w", err)
 	}
 	return o, nil
+}
+
+// checkRedirect refuses what the browser cannot be sent to, or would come back from with parameters that Callback cannot
+// tell from Intercom's.
+func checkRedirect(text string) error {
+	u, err := url.Parse(text)
+	if err != nil {
+		return errors.New("the URL cannot be parsed")
+	}
+	for _, name := range []string{"state", "code", "error"} {
+		if u.Query().Has(name) {
+			return fmt.Errorf("the query must not hold %q, which Intercom adds", name)
+		}
+	}
+	if strings.Contains(text, "#") {
+		return errors.New("the URL must hold no fragment")
+	}
+	target, _, _ := strings.Cut(text, "?")
+	_, err = safeURL(target)
+	return err
 }
 
 var errNoOAuth = errors.New("intercomrbac: this OAuth was not made by NewOAuth")
