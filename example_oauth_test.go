@@ -47,6 +47,7 @@ func ExampleNewOAuth() {
 		http.Redirect(w, r, oauth.AuthCodeURL(state), http.StatusFound)
 	})
 	mux.HandleFunc("GET /callback", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Referrer-Policy", "no-referrer") // the code is in the URL
 		workspace, err := oauth.Callback(r.Context(), sessionID(r), r.URL.Query())
 		if err != nil {
 			fmt.Println(intercomrbac.Advice(err))

@@ -46,6 +46,10 @@ type OAuthConfig struct {
 // comes back into the workspace's access token. NewState, AuthCodeURL and Callback are the whole way. Intercom's tokens do not
 // expire and are not renewed: they live until the app is uninstalled. It is made by [NewOAuth], is not changed
 // afterwards, and is safe for concurrent use.
+//
+// Intercom documents no PKCE: whoever gets hold of a code before it is used can put it into an install of their own. It
+// stands in the URL of the request to the redirect URL, so keep that out of logs and answer with Referrer-Policy:
+// no-referrer, or with a redirect.
 type OAuth struct {
 	clientID     string
 	secret       Secret
@@ -148,8 +152,9 @@ func (o *OAuth) AuthCodeURL(state string) string {
 // Callback ends an install with the query of the request to the redirect URL: it consumes the state, exchanges the code and
 // identifies the workspace. session is that of NewState. If the state is not one that NewState gave for the session in the
 // last ten minutes, or was used before, the error is ErrOAuthState and nothing is sent; ErrOAuthExchange says that consent
-// was not given or that Intercom did not give a token for the code. After an error the install begins anew. Whether the
-// workspace may be linked to who began is for the caller to decide.
+// was not given or that Intercom did not give a token for the code; without one code it is ErrInvalidRequest. The other errors
+// are those of Identify and of the StateStore. After an error the install begins anew. Whether the workspace may be linked to
+// who began is for the caller to decide.
 func (o *OAuth) Callback(ctx context.Context, session string, query url.Values) (Workspace, error) {
 	one := func(name string) string {
 		if v := query[name]; len(v) == 1 {
@@ -171,8 +176,9 @@ func (o *OAuth) Callback(ctx context.Context, session string, query url.Values) 
 }
 
 // Exchange turns a code into an access token, after ConsumeState: a code without a state may be anybody's. It asks once, for
-// a code works once. It is ErrInvalidRequest, with nothing sent, if the code is empty, and ErrOAuthExchange whenever there
-// is no token to be had, beside what else it is: an [*APIError] where Intercom refused.
+// a code works once. It is ErrInvalidRequest, with nothing sent, if the code is empty or has more than 4 KiB, and
+// otherwise ErrOAuthExchange whenever there is no token to be had, beside what else it is: an [*APIError] where Intercom
+// refused.
 func (o *OAuth) Exchange(ctx context.Context, code string) (Secret, error) {
 	switch {
 	case o == nil || o.transport == nil:
@@ -329,8 +335,9 @@ type InstalledBy struct {
 }
 
 // Identify asks Intercom which workspace a token belongs to, and who installed the app there; the principal of the context
-// does not matter. The errors are those of [AdminsService.Me]; ErrOAuthExchange if the workspace is in another region than
-// the app. Operation admins.me (identifyAdmin).
+// does not matter. It needs the scope "Read one admin" ([ScopeReadOneAdmin]), which has to be ticked for the app. The errors
+// are those of [AdminsService.Me]; ErrOAuthExchange if the workspace is in another region than the app. Operation admins.me
+// (identifyAdmin).
 func (o *OAuth) Identify(ctx context.Context, token Secret) (Workspace, error) {
 	switch {
 	case o == nil || o.transport == nil:

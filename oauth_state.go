@@ -15,7 +15,7 @@ import (
 )
 
 // StateStore keeps the keys of states until they are used. It must be safe for concurrent use, and shared by all processes
-// that a callback may reach.
+// that a callback may reach. A store that fails to consume lets a state be used twice; none can make a forged one good.
 type StateStore interface {
 	// Save keeps a key, 64 hexadecimal digits that tell nothing of the state, until expires at least.
 	Save(ctx context.Context, key string, expires time.Time) error
@@ -90,7 +90,7 @@ func (o *OAuth) stateMAC(purpose, session, state string) string {
 }
 
 // NewMemoryStateStore returns a store in memory, for a program of one process: a restart forgets the installs under way, which
-// then begin anew. It refuses to save more than 100,000 at a time.
+// then begin anew. It refuses to save more than 100,000 within ten minutes.
 func NewMemoryStateStore() StateStore { return &memoryStates{expires: map[string]time.Time{}} }
 
 const maxStates = 100_000
@@ -111,7 +111,7 @@ func (m *memoryStates) Save(_ context.Context, key string, expires time.Time) er
 		m.saved = m.saved[1:]
 	}
 	if len(m.saved) >= maxStates {
-		return fmt.Errorf("%d installs are under way: try again in some minutes", maxStates)
+		return fmt.Errorf("%d installs began within ten minutes: try again in some", maxStates)
 	}
 	m.expires[key] = expires
 	m.saved = append(m.saved, key)

@@ -3,6 +3,7 @@ package intercomrbac_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -37,6 +38,13 @@ func TestFromTheSample(t *testing.T) { // not parallel: it sets an environment v
 			admin, err := srv.Client().Admins.Get(t.Context(), id)
 			require.NoError(t, err)
 			assert.Equal(t, []string{"Ana", "ana@example.com"}, []string{admin.Name, admin.Email})
+		}},
+		{"code: OAUTH_CONFIG", func(t *testing.T) {
+			config := intercomrbac.OAuthConfig{ClientID: "client-1", ClientSecret: intercomrbac.NewSecret(oauthSecret),
+				RedirectURL: "https://your-app.com/auth/intercom/callback", States: intercomrbac.NewMemoryStateStore()}
+			_, err := intercomrbac.NewOAuth(config)
+			require.NoError(t, err)
+			assert.NotContains(t, fmt.Sprintf("%+v %#v", config, config), oauthSecret)
 		}},
 		{"code: getAuthUrl", func(t *testing.T) {
 			o := newOAuth(t, nil, func(c *intercomrbac.OAuthConfig) { c.RedirectURL = "https://your-app.com/auth/intercom/callback" })
