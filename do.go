@@ -260,6 +260,8 @@ type answer struct {
 	oversized  bool
 	rate       RateLimit
 	retryAfter time.Duration
+	sent       time.Time // zero if it was not
+	received   time.Time // when its headers were
 	fault      fault
 	err        error // with fault
 	redactor   redact.Redactor
@@ -352,18 +354,22 @@ func (c *Client) attempt(ctx context.Context, in *call, target string, body []by
 		req.Header["Content-Type"] = values[4:5:5]
 	}
 	start := time.Now()
+	a.sent = start
 	resp, err := c.s.http.Do(req)
 	if err != nil {
 		a.err, a.fault = err, classify(err, progress)
+		if a.fault != faultLost {
+			a.sent = time.Time{}
+		}
 	} else {
-		now := time.Now()
+		a.received = time.Now()
 		a.status = resp.StatusCode
 		a.requestID = printable(cred.redactor.String(resp.Header.Get("X-Request-Id")), 128)
-		a.rate = parseRateLimit(resp.Header, now)
-		a.retryAfter = parseRetryAfter(resp.Header, now)
+		a.rate = parseRateLimit(resp.Header, a.received)
+		a.retryAfter = parseRetryAfter(resp.Header, a.received)
 		if a.status == http.StatusTooManyRequests && a.rate.Limit > 0 {
 			// At least a second: the end of a window is told in whole ones.
-			a.retryAfter = max(a.rate.Reset.Sub(now), time.Second)
+			a.retryAfter = max(a.rate.Reset.Sub(a.received), time.Second)
 		}
 		observe()
 		a.read(resp)
@@ -388,7 +394,8 @@ func (c *Client) admit(ctx context.Context, in *call, a *answer) (observe func()
 				if !observed {
 					observed = true
 					r := a.rate
-					r.answered = a.status != 0
+					r.answered, r.refused = a.status != 0, a.status == http.StatusTooManyRequests
+					r.sent, r.received = a.sent, a.received
 					l.Observe(r)
 				}
 			}

@@ -69,7 +69,7 @@ func FuzzRateLimitHeaders(f *testing.F) {
 		now := time.Unix(946684800, 0)
 		h := http.Header{"X-Ratelimit-Limit": {limit}, "X-Ratelimit-Remaining": {remaining}, "X-Ratelimit-Reset": {reset}, "Date": {date}, "Retry-After": {after}}
 		if r := parseRateLimit(h, now); r != (RateLimit{}) {
-			if wait := r.Reset.Sub(now); wait < 0 || wait > maxWindow || r.Remaining > r.Limit || r.Remaining < 0 {
+			if wait := r.Reset.Sub(now); wait < 0 || wait > window+clockSlack || r.Remaining > r.Limit || r.Remaining < 0 {
 				t.Fatalf("%+v", r)
 			}
 		}
@@ -87,7 +87,17 @@ type server struct {
 	refused  int
 }
 
-func (s *server) take() RateLimit {
+// take is a request that takes some time to the server and as much back.
+func (s *server) take(latency time.Duration) RateLimit {
+	sent := time.Now()
+	time.Sleep(latency / 2)
+	r := s.count()
+	time.Sleep(latency - latency/2)
+	r.sent, r.received = sent, time.Now()
+	return r
+}
+
+func (s *server) count() RateLimit {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	w := time.Now().Unix() / 10
@@ -117,10 +127,7 @@ func TestWindowLimiterUsesTheBudgetAndNoMore(t *testing.T) {
 				for range 32 {
 					wg.Go(func() {
 						for l.Wait(ctx) == nil {
-							time.Sleep(latency / 2)
-							r := s.take()
-							time.Sleep(latency - latency/2)
-							l.Observe(r)
+							l.Observe(s.take(latency))
 						}
 					})
 				}
@@ -151,24 +158,30 @@ func TestWindowLimiterFirstRequestProbes(t *testing.T) {
 		}
 		synctest.Wait()
 		assert.EqualValues(t, 1, granted.Load(), "the first goes at once, the others wait for its headers")
-		l.Observe(RateLimit{Limit: 4, Remaining: 3, Reset: time.Now().Add(5 * time.Second), window: 1})
-		synctest.Wait()
+		answer := func(remaining int, window int64, left time.Duration) {
+			now := time.Now()
+			l.Observe(RateLimit{Limit: 4, Remaining: remaining, Reset: now.Add(left), window: window, sent: now, received: now})
+			synctest.Wait()
+		}
+		answer(3, 10, 5*time.Second)
 		assert.EqualValues(t, 4, granted.Load(), "as many as are left")
 		time.Sleep(5*time.Second - time.Nanosecond)
 		synctest.Wait()
 		assert.EqualValues(t, 4, granted.Load())
 		for range 3 {
-			l.Observe(RateLimit{Limit: 4, Remaining: 0, Reset: time.Now().Add(time.Nanosecond), window: 1})
+			answer(0, 10, time.Nanosecond)
 		}
 		time.Sleep(time.Nanosecond)
 		synctest.Wait()
-		assert.EqualValues(t, 8, granted.Load(), "the next window")
-		for range 4 {
-			l.Observe(RateLimit{Limit: 4, Remaining: 0, Reset: time.Now().Add(10 * time.Second), window: 2})
+		assert.EqualValues(t, 5, granted.Load(), "one goes into the next window alone")
+		answer(3, 20, 10*time.Second)
+		assert.EqualValues(t, 8, granted.Load(), "and the others when it has told that the window has begun")
+		for range 3 {
+			answer(0, 20, 10*time.Second)
 		}
-		time.Sleep(10 * time.Second)
+		time.Sleep(10*time.Second + probeAfter)
 		synctest.Wait()
-		assert.EqualValues(t, 10, granted.Load())
+		assert.EqualValues(t, 10, granted.Load(), "or when it takes too long to")
 	})
 }
 
@@ -235,40 +248,200 @@ func TestWindowLimiterUnderRandomCancels(t *testing.T) {
 				time.AfterFunc(time.Duration(i*7919%100_000)*time.Millisecond, cancel)
 				time.Sleep(time.Duration(i*104729%100_000) * time.Millisecond)
 				if l.Wait(ctx) == nil {
-					time.Sleep(time.Duration(i%50) * time.Millisecond)
-					l.Observe(s.take())
+					l.Observe(s.take(time.Duration(i%50) * time.Millisecond))
 				}
 			})
 		}
 		wg.Wait()
 		assert.Zero(t, s.refused)
-		assert.Zero(t, l.inflight)
+		assert.Zero(t, l.inflight[0]+l.inflight[1])
 		assert.Zero(t, l.waiting.Len())
 		require.NoError(t, l.Wait(t.Context()))
 	})
 }
 
-func TestWindowLimiterIgnoresLateAnswers(t *testing.T) {
+// tell answers a request that was sent as long ago as it took: the window that ends at end, on a clock that is right, has
+// so many of 100 left.
+func tell(l *WindowLimiter, remaining int, end int64, took time.Duration, more ...func(*RateLimit)) {
+	now := time.Now()
+	r := RateLimit{Limit: 100, Remaining: remaining, Reset: time.Unix(end, 0), window: end, answered: true, sent: now.Add(-took), received: now}
+	for _, set := range more {
+		set(&r)
+	}
+	l.Observe(r)
+}
+
+func refusedForRate(r *RateLimit) { r.refused = true }
+
+// letGo lets go as many as may go now, of more than that who wait.
+func letGo(l *WindowLimiter) (n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for free, _ := l.free(time.Now()); free; free, _ = l.free(time.Now()) {
+		l.grant(time.Now())
+		n++
+	}
+	return n
+}
+
+// useUp uses up what inWindow left.
+func useUp(l *WindowLimiter, end int64) {
+	for n := range letGo(l) {
+		tell(l, 89-n, end, 0)
+	}
+}
+
+// inWindow runs a test in a bubble whose clock is 4 seconds into a window of a limiter that knows it: of 100 requests 90
+// are left. end is when it ends.
+func inWindow(t *testing.T, test func(t *testing.T, l *WindowLimiter, end int64)) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var l WindowLimiter
-		at := func(d time.Duration) time.Time { return time.Now().Add(d) }
-		for range 3 {
-			l.inflight++
-		}
-		l.Observe(RateLimit{Limit: 10, Remaining: 5, Reset: at(10 * time.Second), window: 20})
-		l.Observe(RateLimit{Limit: 10, Remaining: 0, Reset: at(0), window: 10}) // of the window before
-		assert.Equal(t, 5, l.left)
-		l.Observe(RateLimit{Limit: 10, Remaining: 7, Reset: at(9500 * time.Millisecond), window: 20}) // overtaken
-		assert.Equal(t, 5, l.left)
-		assert.Equal(t, at(9500*time.Millisecond), l.reset, "the end is narrowed down")
-		assert.Zero(t, l.inflight)
-		time.Sleep(35 * time.Second)
-		assert.True(t, l.free())
-		assert.Equal(t, 10, l.left)
-		assert.Equal(t, 4500*time.Millisecond, time.Until(l.reset), "windows follow each other")
-		l.Observe(RateLimit{Limit: 10, Remaining: 0, Reset: at(0), window: 20})
-		assert.Equal(t, 10, l.left, "a late answer says nothing about the new window")
+		l := new(WindowLimiter)
+		time.Sleep(4 * time.Second)
+		require.NoError(t, l.Wait(t.Context()))
+		end := time.Now().Unix() + 6
+		tell(l, 90, end, 0)
+		test(t, l, end)
+	})
+}
+
+func TestWindowLimiterLate(t *testing.T) {
+	t.Run("answers that were overtaken", func(t *testing.T) {
+		inWindow(t, func(t *testing.T, l *WindowLimiter, end int64) {
+			require.Equal(t, 90, letGo(l))
+			for _, remaining := range []int{20, 85, 60} {
+				tell(l, remaining, end, 0)
+			}
+			assert.Zero(t, letGo(l), "20 are left and 87 are under way")
+			for range 80 {
+				tell(l, 20, end, 0)
+			}
+			assert.Equal(t, 13, letGo(l), "20 are left and 7 were under way")
+		})
+	})
+	t.Run("answers of the window before", func(t *testing.T) {
+		inWindow(t, func(t *testing.T, l *WindowLimiter, end int64) {
+			require.Equal(t, 90, letGo(l))
+			time.Sleep(7 * time.Second)
+			tell(l, 50, end+10, time.Second/2)
+			for range 9 {
+				tell(l, 0, end, 2*time.Second)
+			}
+			assert.Zero(t, letGo(l), "50 are left and 80 are under way")
+			for range 70 {
+				tell(l, 0, end, 2*time.Second)
+			}
+			assert.Equal(t, 40, letGo(l), "50 are left and 10 were under way")
+		})
+	})
+	t.Run("an answer that never comes", func(t *testing.T) {
+		inWindow(t, func(t *testing.T, l *WindowLimiter, end int64) {
+			require.Equal(t, 90, letGo(l))
+			time.Sleep(25 * time.Second)
+			require.Equal(t, 90, letGo(l), "two windows later nothing of it can be on its way")
+			tell(l, 99, end+20, 0)
+			assert.Equal(t, 10, letGo(l))
+		})
+	})
+}
+
+func TestWindowLimiterUnheard(t *testing.T) {
+	t.Run("without an answer a request counts as one that was counted", func(t *testing.T) {
+		inWindow(t, func(t *testing.T, l *WindowLimiter, _ int64) {
+			require.Equal(t, 90, letGo(l))
+			for range 50 {
+				l.Observe(RateLimit{sent: time.Now()})
+			}
+			for range 40 {
+				l.Observe(RateLimit{}) // was not sent
+			}
+			assert.Equal(t, 40, letGo(l))
+		})
+	})
+	t.Run("and the next window is not waited for", func(t *testing.T) {
+		inWindow(t, func(t *testing.T, l *WindowLimiter, end int64) {
+			useUp(l, end)
+			time.Sleep(6 * time.Second)
+			require.Equal(t, 1, letGo(l))
+			l.Observe(RateLimit{sent: time.Now()})
+			assert.Equal(t, 99, letGo(l))
+		})
+	})
+	t.Run("what was not sent has shown nothing", func(t *testing.T) {
+		inWindow(t, func(t *testing.T, l *WindowLimiter, end int64) {
+			useUp(l, end)
+			time.Sleep(6 * time.Second)
+			require.Equal(t, 1, letGo(l))
+			l.Observe(RateLimit{})
+			assert.Equal(t, 1, letGo(l))
+		})
+	})
+}
+
+func TestWindowLimiterNextWindow(t *testing.T) {
+	t.Run("is not waited for while this one has some left", func(t *testing.T) {
+		inWindow(t, func(t *testing.T, l *WindowLimiter, end int64) {
+			time.Sleep(6 * time.Second)
+			assert.Equal(t, 90, letGo(l), "90 do no harm in either")
+			tell(l, 99, end+10, 0)
+			assert.Equal(t, 10, letGo(l))
+		})
+	})
+	t.Run("had not begun", func(t *testing.T) {
+		inWindow(t, func(t *testing.T, l *WindowLimiter, end int64) {
+			useUp(l, end)
+			time.Sleep(6 * time.Second)
+			require.Equal(t, 1, letGo(l))
+			tell(l, 0, end, 0, refusedForRate)
+			assert.Zero(t, letGo(l))
+			time.Sleep(time.Second)
+			require.Equal(t, 1, letGo(l))
+			tell(l, 99, end+10, 0)
+			require.Equal(t, 99, letGo(l), "what came too early is no one else's")
+			for range 99 {
+				tell(l, 0, end+10, 0)
+			}
+			time.Sleep(9*time.Second + 985*time.Millisecond)
+			assert.Zero(t, letGo(l), "and the next one is begun later")
+			time.Sleep(10 * time.Millisecond)
+			assert.Equal(t, 1, letGo(l))
+		})
+	})
+	t.Run("is shown by a second request when the first is slow", func(t *testing.T) {
+		inWindow(t, func(t *testing.T, l *WindowLimiter, end int64) {
+			useUp(l, end)
+			time.Sleep(6 * time.Second)
+			for range 4 {
+				assert.Equal(t, 1, letGo(l))
+				time.Sleep(time.Second / 4)
+			}
+			assert.Equal(t, 96, letGo(l), "after a second it is not waited for")
+		})
+	})
+	t.Run("leaves to others what they had", func(t *testing.T) {
+		inWindow(t, func(t *testing.T, l *WindowLimiter, end int64) {
+			tell(l, 40, end+10, 0)
+			for range 20 {
+				tell(l, 0, end+10, 0) // 21 are ours and 79 are not
+			}
+			time.Sleep(16 * time.Second)
+			require.Equal(t, 1, letGo(l))
+			tell(l, 99, end+20, 0)
+			assert.Equal(t, 20, letGo(l))
+			for n := range 20 {
+				tell(l, 98-n, end+20, 0)
+			}
+			for n := range 10 {
+				require.Equal(t, 1, letGo(l), "one at a time")
+				tell(l, 78-n, end+20, 0)
+			}
+		})
+	})
+	t.Run("is another one, for the server's clock was set", func(t *testing.T) {
+		inWindow(t, func(t *testing.T, l *WindowLimiter, end int64) {
+			tell(l, 30, end-3600, 0)
+			assert.Equal(t, 30, letGo(l))
+		})
 	})
 }
 
