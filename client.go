@@ -38,6 +38,7 @@ type settings struct {
 	workspace  WorkspaceID
 	limiter    Limiter
 	retry      Retry
+	budget     *retryBudget // shared with the client's copies
 	log        *slog.Logger
 	onResponse func(context.Context, ResponseInfo)
 	gate       gate
@@ -309,6 +310,7 @@ func NewClient(opts ...Option) (*Client, error) {
 		version: "2.16",
 		limiter: new(WindowLimiter),
 		retry:   retry,
+		budget:  new(retryBudget),
 		log:     slog.New(slog.DiscardHandler),
 		used:    new(usedScopes),
 	}
@@ -324,7 +326,7 @@ func NewClient(opts ...Option) (*Client, error) {
 }
 
 // With returns a copy of the client with other settings. It shares limiter, token and connections with c unless opts
-// replace them, and the record of [Client.UsedScopes]. Options that say whom the client talks to or as whom (token,
+// replace them, and its budget of retries and the record of [Client.UsedScopes]. Options that say whom the client talks to or as whom (token,
 // region, base URL, workspace) are errors. The copy of a guarded client has the same guard.
 func (c *Client) With(opts ...Option) (*Client, error) {
 	if c == nil || c.s.token == nil {

@@ -277,6 +277,9 @@ func (c *Client) send(ctx context.Context, in *call, target string, body []byte)
 			in.sent = true
 			c.s.used.add(in.op.Scope)
 		}
+		if a.atWork() {
+			c.s.budget.put()
+		}
 		err := c.conclude(ctx, in, &a, attempt)
 		if a.body != nil && a.body.Cap() <= 1<<20 {
 			buffers.Put(a.body)
@@ -287,15 +290,20 @@ func (c *Client) send(ctx context.Context, in *call, target string, body []byte)
 		if doubt {
 			err = inDoubt(in.op, err)
 		}
-		wait, again := c.s.retry.again(in.op, &a, attempt)
-		if !again || ctx.Err() != nil {
+		wait, again := c.s.retry.again(ctx, in.op, &a, attempt)
+		if !again {
 			return err
 		}
-		if wait > c.s.retry.MaxWait || outlasts(ctx, wait) {
-			return err
+		if a.costs() && !c.s.budget.take() {
+			c.s.log.LogAttrs(ctx, slog.LevelWarn, "intercom retry budget of this client is used up", slog.String("operation", in.op.Name))
+			return &callError{text: fmt.Sprintf("%s: not tried again, for the retry budget of this client (its own, not Intercom's) is used up, after: %s",
+				in.op.Name, untitled(err)), causes: []error{err}}
 		}
 		doubt = doubt || errors.Is(err, ErrOutcomeUnknown)
 		if ended := sleep(ctx, wait); ended != nil {
+			if a.costs() {
+				c.s.budget.put()
+			}
 			return &callError{text: fmt.Sprintf("%s: gave up waiting to try again (%v) after: %s", in.op.Name, ended, untitled(err)), causes: []error{ended, err}}
 		}
 	}
@@ -365,12 +373,7 @@ func (c *Client) attempt(ctx context.Context, in *call, target string, body []by
 		a.received = time.Now()
 		a.status = resp.StatusCode
 		a.requestID = printable(cred.redactor.String(resp.Header.Get("X-Request-Id")), 128)
-		a.rate = parseRateLimit(resp.Header, a.received)
-		a.retryAfter = parseRetryAfter(resp.Header, a.received)
-		if a.status == http.StatusTooManyRequests && a.rate.Limit > 0 {
-			// At least a second: the end of a window is told in whole ones.
-			a.retryAfter = max(a.rate.Reset.Sub(a.received), time.Second)
-		}
+		a.readWaits(resp.Header)
 		observe()
 		a.read(resp)
 	}

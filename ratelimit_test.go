@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -61,20 +62,41 @@ func TestParseRateLimit(t *testing.T) {
 	}
 }
 
+// However the headers are, every wait that they cause has a bound: each line of a text is a value of its header.
 func FuzzRateLimitHeaders(f *testing.F) {
-	f.Add("167", "3", "946684805", "Sat, 01 Jan 2000 00:00:00 GMT", "3")
-	f.Add("-1", "9223372036854775807", "-9223372036854775808", "", "1e99")
-	f.Add("", "", "", "x", "Fri, 31 Dec 9999 23:59:59 GMT")
-	f.Fuzz(func(t *testing.T, limit, remaining, reset, date, after string) {
+	f.Add("167", "3", "946684805", "Sat, 01 Jan 2000 00:00:00 GMT", "3", 429)
+	f.Add("-1", "9223372036854775807", "-9223372036854775808", "", "1e99", 429)
+	f.Add("", "", "", "x", "Fri, 31 Dec 9999 23:59:59 GMT", 503)
+	f.Add("167\n167", "0.5", "7226582400", "Sat, 01 Jan 2000 00:00:00 GMT\nx", "Tue, 01 Jan 2199 00:00:00 GMT", 503)
+	f.Add("1", "0", "946684800", "Sat, 01 Jan 2000 00:00:02 GMT", "9223372036854775807", 429)
+	f.Fuzz(func(t *testing.T, limit, remaining, reset, date, after string, status int) {
 		now := time.Unix(946684800, 0)
-		h := http.Header{"X-Ratelimit-Limit": {limit}, "X-Ratelimit-Remaining": {remaining}, "X-Ratelimit-Reset": {reset}, "Date": {date}, "Retry-After": {after}}
-		if r := parseRateLimit(h, now); r != (RateLimit{}) {
-			if wait := r.Reset.Sub(now); wait < 0 || wait > window+clockSlack || r.Remaining > r.Limit || r.Remaining < 0 {
-				t.Fatalf("%+v", r)
-			}
+		h := http.Header{"X-Ratelimit-Limit": strings.Split(limit, "\n"), "X-Ratelimit-Remaining": strings.Split(remaining, "\n"),
+			"X-Ratelimit-Reset": strings.Split(reset, "\n"), "Date": strings.Split(date, "\n"), "Retry-After": strings.Split(after, "\n")}
+		a := answer{status: status, received: now}
+		a.readWaits(h)
+		if a.retryAfter < 0 || a.retryAfter > maxRetryAfter {
+			t.Fatalf("RetryAfter is %v", a.retryAfter)
 		}
-		if d := parseRetryAfter(h, now); d < 0 || d > maxRetryAfter {
-			t.Fatal(d)
+		retry, _ := Retry{}.withDefaults()
+		if wait, again := retry.again(t.Context(), Operation{Repeatable: true}, &a, 1); again && (wait <= 0 || wait > retry.MaxWait) {
+			t.Fatalf("it would wait for %v", wait)
+		}
+		if a.rate == (RateLimit{}) {
+			return
+		}
+		if wait := a.rate.Reset.Sub(now); wait < 0 || wait > window+clockSlack || a.rate.Remaining > a.rate.Limit || a.rate.Remaining < 0 {
+			t.Fatalf("%+v", a.rate)
+		}
+		var l WindowLimiter
+		for _, refused := range []bool{false, true, true} {
+			r := a.rate
+			r.refused, r.sent, r.received = refused, now, now
+			l.grant(now)
+			l.Observe(r)
+			if free, next := l.free(now); !free && next.Sub(now) > window+clockSlack+maxLag {
+				t.Fatalf("the limiter would wait for %v", next.Sub(now))
+			}
 		}
 	})
 }
