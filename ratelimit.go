@@ -305,8 +305,8 @@ func (l *WindowLimiter) grant(now time.Time) {
 // release lets as many waiters go as there is room for, and sees to it that the rest are looked at in time. The caller
 // holds the lock.
 func (l *WindowLimiter) release() {
-	now := time.Now()
 	for l.waiting.Len() > 0 {
+		now := time.Now()
 		free, again := l.free(now)
 		if free {
 			l.grant(now)

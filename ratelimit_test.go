@@ -497,3 +497,30 @@ func TestLocalRefusalIsAnAPIError(t *testing.T) {
 type roundTrip func(*http.Request) *http.Response
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r), nil }
+
+// A request that need not wait.
+func BenchmarkWindowLimiter(b *testing.B) {
+	for name, answer := range map[string]RateLimit{
+		"paced":           {Limit: 1e6, Remaining: 1e6, answered: true},
+		"without headers": {answered: true},
+	} {
+		b.Run(name, func(b *testing.B) {
+			ctx := b.Context()
+			var l WindowLimiter
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := l.Wait(ctx); err != nil {
+					b.Fatal(err)
+				}
+				now := time.Now()
+				r := answer
+				r.sent, r.received = now, now
+				if r.Limit > 0 {
+					r.window = now.Unix()/10*10 + 10
+					r.Reset = time.Unix(r.window, 0)
+				}
+				l.Observe(r)
+			}
+		})
+	}
+}

@@ -300,23 +300,57 @@ func TestTimeoutOfTheHTTPClientIsPerAttempt(t *testing.T) {
 	})
 }
 
-// What is sent again is the same, byte for byte.
+// What is sent again is the same, byte for byte. There are no streams: a body is a value, written once.
 func TestBodiesAreRepeatedWhole(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		var bodies []string
-		c := clientOf(t, func(r *http.Request) (*http.Response, error) {
-			b, err := io.ReadAll(r.Body)
-			bodies = append(bodies, string(b))
-			if len(bodies) < 3 {
-				return status(429)(r)
+	for name, fault := range map[string]transport{"429": status(429), "refused dial": refused, "503": status(503), "lost answer": lost, "half an answer": halfAnswer} {
+		for kind, call := range kinds {
+			if kind == "read" || kind == "delete" || !repeatable(kind) && name != "429" && name != "refused dial" {
+				continue // without a body, or not sent again
 			}
-			return reply(200, `{"id":"1"}`), err
+			t.Run(name+", "+kind, func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					var bodies []string
+					var lengths []int64
+					n := 0
+					answer := steps(&n, fault, fault, done)
+					c := clientOf(t, func(r *http.Request) (*http.Response, error) {
+						b, err := io.ReadAll(r.Body)
+						bodies, lengths = append(bodies, string(b)), append(lengths, r.ContentLength)
+						if err != nil {
+							return nil, err
+						}
+						return answer(r)
+					})
+					require.NoError(t, call(t.Context(), c))
+					require.Len(t, bodies, 3)
+					require.NotEmpty(t, bodies[0])
+					for i := range bodies {
+						assert.Equal(t, bodies[0], bodies[i])
+						assert.EqualValues(t, len(bodies[0]), lengths[i])
+					}
+				})
+			})
+		}
+	}
+	t.Run("a long one", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			var bodies []string
+			c := clientOf(t, func(r *http.Request) (*http.Response, error) {
+				b, err := io.ReadAll(r.Body)
+				bodies = append(bodies, string(b))
+				if len(bodies) < 3 {
+					return status(429)(r)
+				}
+				return reply(200, `{"id":"1"}`), err
+			})
+			_, err := c.Conversations.Reply(t.Context(), "1", intercomrbac.ReplyParams{AdminID: "1", Body: strings.Repeat("hello ", 1000)})
+			require.NoError(t, err)
+			require.Len(t, bodies, 3)
+			assert.Equal(t, bodies[0], bodies[1])
+			assert.Equal(t, bodies[0], bodies[2])
 		})
-		_, err := c.Conversations.Reply(t.Context(), "1", intercomrbac.ReplyParams{AdminID: "1", Body: strings.Repeat("hello ", 1000)})
-		require.NoError(t, err)
-		require.Len(t, bodies, 3)
-		assert.Equal(t, bodies[0], bodies[1])
-		assert.Equal(t, bodies[0], bodies[2])
 	})
 }
