@@ -459,6 +459,16 @@ func TestWindowLimiterNextWindow(t *testing.T) {
 			}
 		})
 	})
+	t.Run("comes later, for the server's clock was set", func(t *testing.T) {
+		inWindow(t, func(t *testing.T, l *WindowLimiter, end int64) {
+			time.Sleep(6 * time.Second)
+			tell(l, 0, end+10, 0, func(r *RateLimit) { r.Reset = r.Reset.Add(3 * time.Second) })
+			time.Sleep(13*time.Second - time.Nanosecond)
+			assert.Zero(t, letGo(l))
+			time.Sleep(time.Nanosecond)
+			assert.Equal(t, 1, letGo(l))
+		})
+	})
 	t.Run("is another one, for the server's clock was set", func(t *testing.T) {
 		inWindow(t, func(t *testing.T, l *WindowLimiter, end int64) {
 			tell(l, 30, end-3600, 0)

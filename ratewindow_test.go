@@ -23,11 +23,13 @@ import (
 type rateWindows struct {
 	limit  int
 	skew   time.Duration            // of the server's clock
+	slow   float64                  // the part of the time that its clock loses
 	date   time.Duration            // what its Date is ahead of the clock that it counts by
 	budget int                      // of the workspace, of which the headers do not tell; 0 means limit
 	spread func(*rand.Rand) float64 // seconds one way
 
 	mu      sync.Mutex
+	start   time.Time
 	random  *rand.Rand
 	windows map[int64]*rateWindow
 }
@@ -35,7 +37,8 @@ type rateWindows struct {
 type rateWindow struct{ accepted, refused, others int }
 
 func newRateWindows(limit int, skew time.Duration, seed uint64) *rateWindows {
-	return &rateWindows{limit: limit, skew: skew, spread: usualSpread, random: rand.New(rand.NewPCG(seed, uint64(limit))), windows: map[int64]*rateWindow{}}
+	return &rateWindows{limit: limit, skew: skew, spread: usualSpread, start: time.Now(), random: rand.New(rand.NewPCG(seed, uint64(limit))),
+		windows: map[int64]*rateWindow{}}
 }
 
 // slowest is the longest that usualSpread takes.
@@ -56,7 +59,15 @@ func (s *rateWindows) latency() time.Duration {
 }
 
 // now is the time on the server's clock.
-func (s *rateWindows) now() time.Time { return time.Now().Add(s.skew) }
+func (s *rateWindows) now() time.Time {
+	return time.Now().Add(s.skew - time.Duration(s.slow*float64(time.Since(s.start))))
+}
+
+// sleepInto waits for that time of a window that nothing was sent in yet.
+func (s *rateWindows) sleepInto(phase time.Duration) {
+	now := s.now()
+	time.Sleep(now.Truncate(10 * time.Second).Add(10*time.Second + phase).Sub(now))
+}
 
 // at returns the window of that time. The caller holds the lock.
 func (s *rateWindows) at(now time.Time) *rateWindow {
@@ -219,17 +230,17 @@ func TestBurstOfThreeWindows(t *testing.T) {
 				for seed := range longRun.seeds {
 					synctest.Test(t, func(t *testing.T) {
 						s := newRateWindows(limit, skew, seed)
-						c := clientOf(t, transport(s.RoundTrip))
-						phase := time.Duration(0)
+						var c *intercomrbac.Client
 						for start := time.Now(); time.Since(start) < longRun.minutes; bursts++ {
-							// A window that nothing was sent in yet, and not its very end: there all depends on the line.
-							now := s.now()
-							time.Sleep(now.Truncate(10 * time.Second).Add(10*time.Second + phase).Sub(now))
+							if s.random.IntN(4) == 0 || c == nil {
+								c = clientOf(t, transport(s.RoundTrip)) // which knows nothing yet
+							}
+							phase := time.Duration(s.random.Int64N(int64(8 * time.Second))) // at the very end all depends on the line
+							s.sleepInto(phase)
 							middle := s.now().Unix()/10 + 1
 							over := burst(t, c, 3*limit) - (20*time.Second - phase)
 							used += s.windows[middle].accepted
 							worst, sum = max(worst, over), sum+over
-							phase = time.Duration(s.random.Int64N(int64(8 * time.Second)))
 						}
 						refused += s.refused()
 					})
@@ -247,6 +258,29 @@ func TestBurstOfThreeWindows(t *testing.T) {
 	}
 }
 
+// The same of clients that know nothing yet, over a line that does not vary.
+func TestFirstBurst(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newRateWindows(167, 0, 1)
+		s.spread = func(*rand.Rand) float64 { return 0.020 }
+		for phase := time.Duration(0); phase < 9*time.Second; phase += 370 * time.Millisecond {
+			s.sleepInto(phase)
+			took := burst(t, clientOf(t, transport(s.RoundTrip)), 167)
+			assert.Equal(t, 80*time.Millisecond, took, "one window's worth at %v", phase)
+
+			s.sleepInto(phase)
+			took = burst(t, clientOf(t, transport(s.RoundTrip)), 3*167)
+			late := 300 * time.Millisecond
+			if phase > 5*time.Second {
+				late += time.Second // too late to find out when the first window ends
+			}
+			assert.Less(t, took-(20*time.Second-phase), late, "three windows' worth at %v", phase)
+		}
+		assert.Zero(t, s.refused())
+	})
+}
+
 // Where the server's clocks do not agree, or others spend of the same budget, each client is refused one request in a
 // window at the most. A budget that shrinks is only seen by being refused: the first window does not count there.
 func TestRefusedOnceWhereClocksOrBudgetAreNotOurs(t *testing.T) {
@@ -262,6 +296,8 @@ func TestRefusedOnceWhereClocksOrBudgetAreNotOurs(t *testing.T) {
 		"Date ahead by 300 ms":      {set: ahead(300 * time.Millisecond), refused: 0.2, used: 0.95},
 		"Date ahead by 900 ms":      {set: ahead(900 * time.Millisecond), refused: 0.2, used: 0.95},
 		"Date behind by 900 ms":     {set: ahead(-900 * time.Millisecond), used: 0.95},
+		"a clock that loses 0.04 %": {set: func(s *rateWindows) { s.slow = 0.0004 }, used: 0.95},
+		"a clock that gains 0.04 %": {set: func(s *rateWindows) { s.slow = -0.0004 }, used: 0.95},
 		"up to 1.5 s each way":      {set: func(s *rateWindows) { s.spread = func(r *rand.Rand) float64 { return 0.01 + 1.49*r.Float64() } }},
 		"another app":               {others: 0.3, refused: 1, used: 0.95},
 		"an app that wants all":     {others: 1, refused: 1, used: 0.95},
