@@ -67,14 +67,13 @@ type WindowLimiter struct {
 
 	// The newest window that the server has named, and what it said of it.
 	window   int64
-	limit    int  // requests in it
-	left     int  // its lowest word on how many are left
-	took     int  // requests of ours in it
-	refused  bool // it has refused one
-	others   int  // requests of others, as many as in the window before
-	from, to time.Time
-	trip     time.Duration
-	settled  bool
+	limit    int       // requests in it
+	left     int       // its lowest word on how many are left
+	took     int       // requests of ours in it
+	refused  bool      // it has refused one
+	others   int       // requests of others, as many as in the window before
+	from, to time.Time // it ends after from, and not after to
+	settled  bool      // and this is as exact as it gets
 
 	// The window of now.
 	presumed bool          // the clock began it, and no answer has shown that it has begun
@@ -187,7 +186,7 @@ func (l *WindowLimiter) landed(sent time.Time) {
 func (l *WindowLimiter) learn(r RateLimit) {
 	const length = int64(window / time.Second)
 	trip := r.received.Sub(r.sent)
-	from, to := r.Reset.Add(-trip-r.grain), r.Reset // the window ends after from and not after to
+	from, to := r.Reset.Add(-trip-r.grain), r.Reset
 	sinceThen := !r.sent.Before(l.began[0])
 	early := false
 	switch step := r.window - l.window; {
@@ -235,7 +234,7 @@ func (l *WindowLimiter) learn(r RateLimit) {
 	if to.Before(l.to) {
 		l.to = to
 	}
-	l.trip, l.settled = trip, l.to.Sub(l.from) <= trip+r.grain/6
+	l.settled = l.to.Sub(l.from) <= trip+r.grain/6
 	if !l.presumed {
 		l.next = l.to.Add(l.lag)
 	}
@@ -276,7 +275,7 @@ func (l *WindowLimiter) free(now time.Time) (bool, time.Time) {
 	case room <= last:
 		// The answer to a request halfway between from and to, in any second, halves what is not known: it tells the
 		// server's time in whole ones.
-		halfway := l.from.Add((l.to.Sub(l.from) - l.trip) / 2)
+		halfway := l.from.Add(l.to.Sub(l.from) / 2)
 		past := (now.Sub(halfway)%time.Second + time.Second) % time.Second
 		return busy == 0 && past < time.Second/10, now.Add(time.Second - past)
 	case beyond:
