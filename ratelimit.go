@@ -71,7 +71,7 @@ type WindowLimiter struct {
 	left     int       // its lowest word on how many are left
 	took     int       // requests of ours in it
 	refused  bool      // it has refused one
-	others   int       // requests of others, as many as in the window before
+	others   int       // requests that others had in the one before
 	from, to time.Time // it ends after from, and not after to
 	settled  bool      // and this is as exact as it gets
 
