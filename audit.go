@@ -89,6 +89,8 @@ const (
 	// PhaseDenial: it was denied. Nothing was sent, or, where an answer had to be looked at first, nothing was
 	// returned.
 	PhaseDenial AuditPhase = "denial"
+	// PhaseNotice: no call, but what a sink says of its own record, such as that events were dropped. Action is what.
+	PhaseNotice AuditPhase = "notice"
 )
 
 // AuditOutcome says how a call ended.
@@ -143,6 +145,14 @@ type AuditEvent struct {
 	RequestID string `json:"requestId,omitempty"`
 	// Error is what went wrong, in a word or two.
 	Error string `json:"error,omitempty"`
+
+	// Count is set by a sink that puts many into one: so many denials, of which Since is the time of the first and
+	// Timestamp that of the last, or what a notice counts. 0 means one.
+	Count int `json:"count,omitempty"`
+	// Since is there with Count only.
+	Since time.Time `json:"since,omitzero"`
+	// TruncatedFrom is set by a sink that cut the texts of an event which was too large: the bytes that they had.
+	TruncatedFrom int `json:"truncatedFrom,omitempty"`
 }
 
 // SlogSink records to a logger: intents and outcomes at info level, denials, failures and what is sensitive at warn level,
@@ -213,5 +223,14 @@ func (e *AuditEvent) attrs() []slog.Attr {
 	flag("reportOnly", e.ReportOnly)
 	text("requestId", e.RequestID)
 	text("error", e.Error)
+	if e.Count != 0 {
+		attrs = append(attrs, slog.Int("count", e.Count))
+	}
+	if !e.Since.IsZero() {
+		attrs = append(attrs, slog.Time("since", e.Since))
+	}
+	if e.TruncatedFrom != 0 {
+		attrs = append(attrs, slog.Int("truncatedFrom", e.TruncatedFrom))
+	}
 	return attrs
 }

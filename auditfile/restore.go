@@ -1,0 +1,202 @@
+package auditfile
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"time"
+)
+
+// ending is what a file has at its end.
+type ending struct {
+	tip
+	lines      int
+	whole      int64 // bytes of the lines that follow one another
+	size       int64
+	begun      time.Time // by its first line; may be zero
+	uncovered  int       // events behind the last checkpoint
+	checkpoint *Checkpoint
+}
+
+// restore finds the end of the log, and makes it one to append to.
+func (w *writer) restore() error {
+	names, err := logFiles(w.volume)
+	if err != nil {
+		return err
+	}
+	if w.used, err = usedBytes(w.volume); err != nil {
+		return err
+	}
+	w.tip.hash = start
+	for i := len(names) - 1; i >= 0; i-- {
+		name := names[i]
+		e, err := readEnding(w.volume, name)
+		if err != nil {
+			return err
+		}
+		if i == len(names)-1 {
+			if err := w.take(name, e); err != nil {
+				return err
+			}
+		} else if e.whole < e.size {
+			return errDamaged(name, e)
+		}
+		w.uncovered += e.uncovered
+		if w.checkpoint.Load() == nil && e.checkpoint != nil {
+			w.checkpoint.Store(e.checkpoint)
+		}
+		if e.lines > 0 {
+			w.tip = e.tip
+			break
+		}
+		if first, _ := nameSequence(name); i == 0 && first != 1 {
+			return fmt.Errorf("%s has no whole line, and the file before it is missing, without which the chain cannot go on: put it back", name)
+		}
+	}
+	if first, _ := nameSequence(w.name); w.file != nil && w.size == 0 && first != w.tip.sequence+1 {
+		return fmt.Errorf("%s is empty, and its name is not that of the next line, which has the sequence %d: move it away", w.name, w.tip.sequence+1)
+	}
+	w.since = time.Now()
+	if w.begun.IsZero() {
+		w.begun = w.since
+	}
+	return nil
+}
+
+// take makes a file the one to append to. What was there before a crash is made durable: it may have been synced or not.
+func (w *writer) take(name string, e *ending) error {
+	if e.size-e.whole > maxTorn {
+		return errDamaged(name, e)
+	}
+	f, err := w.volume.Append(name)
+	if err != nil {
+		return err
+	}
+	w.file, w.name, w.size, w.begun = f, name, e.whole, e.begun
+	if e.whole < e.size {
+		if err := w.setAside(name, e); err != nil {
+			return fmt.Errorf("the torn end of %s: %w", name, err)
+		}
+		w.repaired = notice("audit.repaired", time.Now(), int(e.size-e.whole))
+	}
+	return errors.Join(f.Sync(), w.volume.Sync())
+}
+
+// setAside moves what is torn at the end of a file to a file of its own.
+func (w *writer) setAside(name string, e *ending) error {
+	r, err := w.volume.Open(name)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	if _, err := io.CopyN(io.Discard, r, e.whole); err != nil {
+		return err
+	}
+	aside, err := w.volume.Create(fmt.Sprintf("torn-%0*d-%d", nameDigits, e.sequence+1, time.Now().UnixNano()))
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(aside, io.LimitReader(r, e.size-e.whole))
+	if err := errors.Join(err, aside.Sync(), aside.Close(), w.volume.Sync()); err != nil {
+		return err
+	}
+	return w.file.Truncate(e.whole)
+}
+
+func errDamaged(name string, e *ending) error {
+	return fmt.Errorf("%s is damaged behind its first %d bytes, in a way that a crash does not explain: verify the log, and move it away to begin another", name, e.whole)
+}
+
+func readEnding(fsys fs.FS, name string) (*ending, error) {
+	f, err := fsys.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	e := &ending{}
+	r := newLines(f)
+	broken := false
+	for {
+		b, n, _, err := r.next()
+		if errors.Is(err, io.EOF) {
+			return e, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		e.size += int64(n)
+		if broken {
+			continue
+		}
+		l, ok := parseLine(b)
+		if ok && e.lines == 0 {
+			if first, _ := nameSequence(name); l.sequence != first {
+				return nil, fmt.Errorf("%s begins with the sequence %d, which is not that of its name: give it its own name again", name, l.sequence)
+			}
+			e.begun = l.time()
+		}
+		if !ok || e.lines > 0 && !l.follows(&e.tip) {
+			broken = true
+			continue
+		}
+		e.tip, e.whole = l.tip, e.size
+		e.lines++
+		e.uncovered++
+		if c := l.checkpoint(); c != nil {
+			e.checkpoint, e.uncovered = c, 0
+		}
+	}
+}
+
+// checkpoint returns the checkpoint that a line is, or nil.
+func (l *line) checkpoint() *Checkpoint {
+	if !l.isCheckpoint() {
+		return nil
+	}
+	var of struct{ Checkpoint *Checkpoint }
+	if json.Unmarshal(l.object(), &of) != nil {
+		return nil
+	}
+	return of.Checkpoint
+}
+
+// time returns when a line says that it was recorded; zero if it does not.
+func (l *line) time() time.Time {
+	var of struct {
+		Timestamp  time.Time
+		Checkpoint Checkpoint
+	}
+	if json.Unmarshal(l.object(), &of) != nil {
+		return time.Time{}
+	}
+	if l.isCheckpoint() {
+		return of.Checkpoint.Time
+	}
+	return of.Timestamp
+}
+
+func (l *line) object() []byte { return append(append([]byte("{"), l.members...), '}') }
+
+// usedBytes is the size of all files in the directory.
+func usedBytes(fsys fs.FS) (used int64, err error) {
+	entries, err := fs.ReadDir(fsys, ".")
+	if err != nil {
+		return 0, err
+	}
+	for _, e := range entries {
+		if !e.Type().IsRegular() {
+			continue
+		}
+		info, err := e.Info()
+		if errors.Is(err, fs.ErrNotExist) { // removed meanwhile
+			continue
+		}
+		if err != nil {
+			return 0, err
+		}
+		used += info.Size()
+	}
+	return used, nil
+}
