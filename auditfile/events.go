@@ -51,7 +51,7 @@ func Events(dir string, filter Filter) iter.Seq2[intercomrbac.AuditEvent, error]
 			yield(intercomrbac.AuditEvent{}, fmt.Errorf("auditfile: Events: %w", err))
 			return
 		}
-		defer root.Close()
+		defer func() { _ = root.Close() }()
 		events(root.FS(), filter, yield)
 	}
 }

@@ -178,8 +178,9 @@ func newLines(r io.Reader) *lines { return &lines{bufio.NewReaderSize(r, maxLine
 func (l *lines) next() (b []byte, size int, ended bool, err error) {
 	b, err = l.r.ReadSlice('\n')
 	size = len(b)
-	for long := b; errors.Is(err, bufio.ErrBufferFull); size += len(long) {
-		long, err = l.r.ReadSlice('\n')
+	for errors.Is(err, bufio.ErrBufferFull) {
+		b, err = l.r.ReadSlice('\n')
+		size += len(b)
 		b = nil
 	}
 	if errors.Is(err, io.EOF) && size > 0 {

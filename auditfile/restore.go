@@ -90,7 +90,7 @@ func (w *writer) setAside(name string, e *ending) error {
 	if err != nil {
 		return err
 	}
-	defer r.Close()
+	defer func() { _ = r.Close() }()
 	if _, err := io.CopyN(io.Discard, r, e.whole); err != nil {
 		return err
 	}
@@ -114,7 +114,7 @@ func readEnding(fsys fs.FS, name string) (*ending, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	e := &ending{}
 	r := newLines(f)
 	broken := false

@@ -263,11 +263,3 @@ func (f *simFile) Sync() error {
 }
 
 func (f *simFile) Close() error { return nil }
-
-// remove deletes a file.
-func (d *simDisk) remove(name string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	delete(d.names, name)
-	delete(d.durable, name)
-}

@@ -59,7 +59,7 @@ func Verify(dir string, trust Trust) (*Report, error) {
 	if err != nil {
 		return &Report{}, fmt.Errorf("auditfile: Verify: %w", err)
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }()
 	return verify(root.FS(), trust)
 }
 
@@ -230,7 +230,7 @@ func (w *walker) file(fsys fs.FS, name string, last bool) (more bool, err error)
 	if err != nil {
 		return false, err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	begins := true
 	for r := newLines(f); ; begins = false {
 		b, _, ended, err := r.next()

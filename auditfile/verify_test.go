@@ -323,9 +323,9 @@ func TestTruncationIsFoundAgainstACheckpoint(t *testing.T) {
 	keys := []ed25519.PublicKey{publicKey()}
 	for _, c := range kept {
 		report := verified(t, dir, auditfile.Trust{Keys: keys, Checkpoint: &c})
-		assert.EqualValues(t, last.Sequence, report.Covered)
+		assert.Equal(t, last.Sequence, report.Covered)
 		report = verified(t, dir, auditfile.Trust{Checkpoint: &c})
-		assert.EqualValues(t, c.Sequence, report.Covered)
+		assert.Equal(t, c.Sequence, report.Covered)
 		text, err := json.Marshal(c)
 		require.NoError(t, err)
 		assert.Contains(t, strings.Join(slices.Collect(maps.Values(contents(t, dir))), ""), `"checkpoint":`+string(text))

@@ -27,6 +27,9 @@ func (m *AuditMem) Record(ctx context.Context, event intercomrbac.AuditEvent) er
 	if m.err != nil {
 		return m.err
 	}
+	if event.Success != nil {
+		event.Success = new(*event.Success) // the caller's may change
+	}
 	m.events = append(m.events, event)
 	return nil
 }

@@ -3,8 +3,7 @@ package intercomtest_test
 import (
 	"context"
 	"fmt"
-	"net/http"
-	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/intercomrbac/intercomrbac"
@@ -71,34 +70,11 @@ func ExampleServer_Inject() {
 	// sent: 1
 }
 
-// An OAuth app is installed without a browser: Authorize opens the authorize URL and agrees.
-func ExampleServer_Authorize() {
-	srv := intercomtest.Start()
-	defer srv.Close()
-	app := srv.AddApp(intercomtest.App{
-		RedirectURLs: []string{"https://app.example/oauth/callback"},
-		Scopes:       []intercomrbac.Scope{intercomrbac.ScopeReadOneAdmin},
-	})
-
-	back, err := srv.Authorize("https://app.intercom.com/oauth?state=xyz&client_id=" + app.ClientID)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	callback, _ := url.Parse(back)
-	fmt.Println(callback.Host, callback.Path, callback.Query().Get("state"))
-
-	client := &http.Client{Transport: srv.Transport()}
-	resp, err := client.PostForm("https://api.intercom.io/auth/eagle/token", url.Values{
-		"code": {callback.Query().Get("code")}, "client_id": {app.ClientID}, "client_secret": {app.ClientSecret},
-	})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	defer resp.Body.Close()
-	fmt.Println(resp.StatusCode, "after", srv.CallCount("oauth.token"), "request")
-	// Output:
-	// app.example /oauth/callback xyz
-	// 200 after 1 request
+// A sink of a service's own is tested with the same suite as those here. This one forgets what is not sensitive.
+func ExampleTestSink() {
+	var kept intercomtest.AuditMem
+	sink := intercomrbac.SensitiveOnly(&kept)
+	err := intercomtest.TestSink(sink, func() ([]intercomrbac.AuditEvent, error) { return kept.Events(), nil })
+	fmt.Println(strings.Split(err.Error(), "\n")[0])
+	// Output: intercomtest: TestSink: order: 0 events are there after 25 were recorded
 }
