@@ -16,3 +16,5 @@ func hostile(r *rand.Rand) string {
 	}
 	return b.String()
 }
+
+func newRand(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, seed)) }
