@@ -77,6 +77,7 @@ type verifier struct {
 	report  *Report
 	problem error             // the first
 	open    map[string]uint64 // intents: the sequence by the id
+	last    tip
 }
 
 func (v *verifier) run(fsys fs.FS) error {
@@ -91,6 +92,9 @@ func (v *verifier) run(fsys fs.FS) error {
 	r.Files = len(names)
 	if err := walk(fsys, names, max(v.trust.First, 1), v.line, v.bad); err != nil {
 		return err
+	}
+	if r.Lines > 0 {
+		r.Last, r.Hash = v.last.sequence, string(v.last.hash[:])
 	}
 	switch {
 	case len(names) == 0 && kept == nil:
@@ -124,11 +128,11 @@ func (v *verifier) line(_ string, l *line) bool {
 	r := v.report
 	if r.Lines == 0 {
 		r.First = l.sequence
-		v.compare(l.sequence-1, string(l.previous))
+		v.compare(l.sequence-1, l.previous)
 	}
 	r.Lines++
-	r.Last, r.Hash = l.sequence, string(l.hash[:])
-	v.compare(l.sequence, r.Hash)
+	v.last = l.tip
+	v.compare(l.sequence, l.hash[:])
 	if l.isCheckpoint() {
 		v.checkpoint(l)
 		return true
@@ -148,11 +152,11 @@ func (v *verifier) line(_ string, l *line) bool {
 }
 
 // compare compares a line with the checkpoint that was kept.
-func (v *verifier) compare(sequence uint64, hash string) {
+func (v *verifier) compare(sequence uint64, hash []byte) {
 	kept := v.trust.Checkpoint
 	switch {
 	case kept == nil || kept.Sequence != sequence || v.problem != nil:
-	case kept.Hash != hash:
+	case kept.Hash != string(hash):
 		v.bad(&damage{sequence: sequence, text: "it is not the line that the checkpoint vouches for: the log was written anew, here or before"})
 	default:
 		v.report.Covered = max(v.report.Covered, sequence)

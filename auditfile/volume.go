@@ -71,22 +71,23 @@ func (d *disk) open(name string, how int) (file, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &diskFile{f, d.root, name}, nil
+	own, err := f.Stat()
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return &diskFile{f, d.root, name, own}, nil
 }
 
 func (d *disk) Has(name string, f file) bool {
 	there, err := d.root.Lstat(name)
-	if err != nil {
-		return false
-	}
-	own, err := f.(*diskFile).Stat()
-	return err == nil && os.SameFile(there, own)
+	return err == nil && os.SameFile(there, f.(*diskFile).own)
 }
 
 type diskFile struct {
 	*os.File
 	root *os.Root
 	name string
+	own  fs.FileInfo // tells which file it is
 }
 
 // Truncate opens the file once more: Windows truncates none that is open for appending.

@@ -1,5 +1,5 @@
-// Command bench asks authorization engines the same questions, side by side, and writes what it measured as a page of
-// Markdown. An engine that answers wrongly is not timed.
+// Command bench asks authorization engines the same questions, and has audit trails record the same events, side by side,
+// and writes what it measured as a page of Markdown. An engine that answers wrongly is not timed.
 package main
 
 import (

@@ -31,6 +31,7 @@ type page struct {
 	Setups        [][2]string // name and note
 	Workloads     []section
 	Builds        []row
+	Trails        *trailPage
 }
 
 // section is the table of a workload.
@@ -108,7 +109,8 @@ func measure(rounds int, each time.Duration) (*page, error) {
 			return nil, err
 		}
 	}
-	return p, nil
+	p.Trails, err = measureTrails(rounds, trailTime, trailChain)
+	return p, err
 }
 
 func progress(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
@@ -221,7 +223,7 @@ func cpuModel() string {
 
 func (p *page) render() ([]byte, error) {
 	t, err := template.New("page").Funcs(template.FuncMap{
-		"ns": formatNS, "ratio": formatRatio, "count": formatCount, "size": formatSize, "ours": isOurs,
+		"ns": formatNS, "ratio": formatRatio, "count": formatCount, "size": formatSize, "ours": isOurs, "rate": formatRate,
 	}).Parse(pageTemplate)
 	if err != nil {
 		return nil, err
@@ -231,7 +233,7 @@ func (p *page) render() ([]byte, error) {
 	return b.Bytes(), err
 }
 
-func isOurs(name string) bool { return name == oursCan || name == oursCheck }
+func isOurs(name string) bool { return name == oursCan || name == oursCheck || name == oursTrail }
 
 // formatNS writes three digits or so: "27.8 ns", "911 ns", "10.4 µs".
 func formatNS(ns float64) string {
@@ -256,6 +258,15 @@ func formatRatio(ratio float64) string {
 		return formatCount(int64(ratio/100+0.5) * 100)
 	}
 	return formatCount(int64(ratio/1000+0.5) * 1000)
+}
+
+// formatRate writes events per second, to about three digits.
+func formatRate(rate float64) string {
+	step := int64(1)
+	for rate >= 1000*float64(step) {
+		step *= 10
+	}
+	return formatCount((int64(rate) + step/2) / step * step)
 }
 
 func threeDigits(f float64) string {
