@@ -263,7 +263,7 @@ func TestRedaction(t *testing.T) {
 		for _, form := range []string{"%v", "%+v", "%#v", "%s"} {
 			printed := fmt.Sprintf(form, log)
 			assert.NotContains(t, printed, string(key), form)
-			assert.NotContains(t, printed, fmt.Sprint([]byte(key))[1:40], form)
+			assert.NotContains(t, printed, fmt.Sprint(key)[1:40], form)
 			assert.NotContains(t, printed, fmt.Sprint([]byte(signingKey))[1:40], form)
 		}
 	}

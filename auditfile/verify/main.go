@@ -8,6 +8,7 @@
 package main
 
 import (
+	"cmp"
 	"crypto/ed25519"
 	"crypto/x509"
 	"encoding/json"
@@ -18,8 +19,9 @@ import (
 	"io"
 	"os"
 	"strconv"
+	"strings"
+	"time"
 
-	"github.com/intercomrbac/intercomrbac"
 	"github.com/intercomrbac/intercomrbac/auditfile"
 )
 
@@ -37,33 +39,33 @@ func run(args []string, out, errs io.Writer) int {
 	key := flags.String("key", "", "the public key of the checkpoints, a PEM `file`")
 	checkpoint := flags.String("checkpoint", "", "a checkpoint that was kept elsewhere, a JSON `file`")
 	first := flags.Uint64("first", 1, "the `sequence` that the log begins with, where older files were removed")
-	flags.Usage = func() {
-		fmt.Fprintln(errs, "usage: verify [-key FILE] [-checkpoint FILE] [-first N] DIR")
-		flags.PrintDefaults()
+	fail := func(text string) int {
+		_, _ = io.WriteString(errs, text+"\n") // nobody else can be told
+		return unknown
 	}
 	if err := flags.Parse(args); err != nil {
 		return unknown
 	}
 	if flags.NArg() != 1 {
-		flags.Usage()
-		return unknown
+		flags.PrintDefaults()
+		return fail("usage: verify [-key FILE] [-checkpoint FILE] [-first N] DIR")
 	}
 	trust, err := readTrust(*key, *checkpoint, *first)
 	if err != nil {
-		fmt.Fprintln(errs, "verify:", safe(err.Error()))
-		return unknown
+		return fail("verify: " + safe(err.Error()))
 	}
 	report, err := auditfile.Verify(flags.Arg(0), trust)
-	printReport(out, report, trust)
-	switch {
-	case err == nil:
-		return whole
-	case report.Bad != 0 || report.Lines > 0:
-		fmt.Fprintln(out, "NOT AS IT WAS WRITTEN:", safe(err.Error()))
-		return damaged
+	if err != nil && report.Bad == 0 && report.Lines == 0 {
+		return fail("verify: " + safe(err.Error()))
 	}
-	fmt.Fprintln(errs, "verify:", safe(err.Error()))
-	return unknown
+	text, status := tell(report, trust), whole
+	if err != nil {
+		text, status = text+"NOT AS IT WAS WRITTEN: "+safe(err.Error())+"\n", damaged
+	}
+	if _, err := io.WriteString(out, text); err != nil {
+		return fail("verify: " + safe(err.Error()))
+	}
+	return status
 }
 
 func readTrust(key, checkpoint string, first uint64) (auditfile.Trust, error) {
@@ -100,37 +102,32 @@ func readTrust(key, checkpoint string, first uint64) (auditfile.Trust, error) {
 	return trust, nil
 }
 
-func printReport(out io.Writer, r *auditfile.Report, trust auditfile.Trust) {
-	if r.Lines == 0 {
-		return
+// tell writes a report for people.
+func tell(r *auditfile.Report, trust auditfile.Trust) string {
+	var b strings.Builder
+	if r.Lines > 0 {
+		fmt.Fprintf(&b, "%d lines in %d files, sequences %d to %d\n", r.Lines, r.Files, r.First, r.Last)
 	}
-	fmt.Fprintf(out, "%d lines in %d files, sequences %d to %d\n", r.Lines, r.Files, r.First, r.Last)
 	for _, e := range r.Notices {
-		fmt.Fprintf(out, "notice: %s %s, count %d\n", e.Timestamp.Format("2006-01-02 15:04:05"), safe(e.Action), e.Count)
+		fmt.Fprintf(&b, "notice: %s %s, count %d\n", e.Timestamp.Format(time.DateTime), safe(e.Action), e.Count)
 	}
 	for _, e := range r.Unfinished {
-		fmt.Fprintf(out, "no outcome: %s %s of %s %s by %s, id %s\n", e.Timestamp.Format("2006-01-02 15:04:05"), safe(e.Action), safe(e.Resource),
-			safe(e.ResourceID), safe(actor(e)), safe(e.ID))
+		fmt.Fprintf(&b, "no outcome: %s %s of %s %s by %s, id %s\n", e.Timestamp.Format(time.DateTime), safe(e.Action), safe(e.Resource),
+			safe(e.ResourceID), safe(cmp.Or(e.Service, string(e.AdminID))), safe(e.ID))
 	}
 	if r.Bad != 0 {
-		return
+		return b.String()
 	}
 	switch {
 	case r.Covered > 0:
-		fmt.Fprintf(out, "a checkpoint vouches for everything up to sequence %d\n", r.Covered)
+		fmt.Fprintf(&b, "a checkpoint vouches for everything up to sequence %d\n", r.Covered)
 	case len(trust.Keys) == 0:
-		fmt.Fprintln(out, "nothing vouches for it: give a key or a checkpoint to see a log that was cut or made up")
+		b.WriteString("nothing vouches for it: give a key or a checkpoint to see a log that was cut or made up\n")
 	}
 	if kept, err := json.Marshal(auditfile.Checkpoint{Sequence: r.Last, Hash: r.Hash}); err == nil {
-		fmt.Fprintf(out, "keep elsewhere: %s\n", kept)
+		fmt.Fprintf(&b, "keep elsewhere: %s\n", kept)
 	}
-}
-
-func actor(e intercomrbac.AuditEvent) string {
-	if e.Service != "" {
-		return e.Service
-	}
-	return string(e.AdminID)
+	return b.String()
 }
 
 // safe is a text as a terminal may see it.

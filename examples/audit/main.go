@@ -38,7 +38,7 @@ func run(ctx context.Context, out io.Writer, dir string) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(work)
+	defer func() { _ = os.RemoveAll(work) }()
 	if dir == "" {
 		dir = filepath.Join(work, "record")
 	}
