@@ -58,7 +58,7 @@ func (l *loss) check(t *testing.T, d *simDisk, acked []string) {
 	if len(names(d)) > files {
 		l.torn++
 	}
-	if _, err := auditfile.VerifyFS(d, auditfile.Trust{Keys: []ed25519.PublicKey{publicKey()}}); err != nil && len(acked) > 0 && !strings.Contains(err.Error(), "no checkpoint") {
+	if report, err := auditfile.VerifyFS(d, auditfile.Trust{}); err != nil && report.Lines > 0 {
 		l.broken++
 	}
 	count := map[string]int{}
@@ -69,8 +69,8 @@ func (l *loss) check(t *testing.T, d *simDisk, acked []string) {
 		count[e.ID]++
 	}
 	delete(count, "") // notices
-	for id, n := range count {
-		if n > 1 && id != "" {
+	for _, n := range count {
+		if n > 1 {
 			l.twice++
 		}
 	}
@@ -101,7 +101,7 @@ func simulatePowerCuts(t *testing.T, seed uint64, cuts int, lie func(*simDisk)) 
 			d, kept = newSimDisk(r.Uint64()), nil
 		}
 		lie(d)
-		d.cutAt = d.ops + 1 + r.IntN(30)
+		d.cutAt = d.ops + 1 + r.IntN(20)
 		got := writeUntilCut(t, d, fmt.Sprint(cut), 1+r.IntN(4))
 		kept = append(kept, got...)
 		acked += len(got)
@@ -173,13 +173,13 @@ func simulateFault(t *testing.T, at, events int, fault error, lie func(*simDisk)
 	lie(d)
 	hit := false
 	var what string
-	d.fault = func(op string, n int) error {
+	d.fail(func(op string, n int) error {
 		if n == at {
 			hit, what = true, op
 			return fault
 		}
 		return nil
-	}
+	})
 	open := func() *auditfile.Log {
 		log, err := auditfile.OpenVolume(d, auditfile.Config{MaxFileBytes: 20_000, SigningKey: signingKey, CheckpointEvery: 50})
 		for again := 0; err != nil && again < 2; again++ {
@@ -257,12 +257,12 @@ func TestOpenThatFailsChangesNothingThatCounts(t *testing.T) {
 	require.NoError(t, err)
 	for at := 1; ; at++ {
 		broken := d.clone()
-		broken.fault = func(_ string, n int) error {
+		broken.fail(func(_ string, n int) error {
 			if n == at {
 				return syscall.EIO
 			}
 			return nil
-		}
+		})
 		log, err := auditfile.OpenVolume(broken, auditfile.Config{})
 		if err == nil {
 			_ = log.Close(t.Context()) // may meet the fault
@@ -270,7 +270,7 @@ func TestOpenThatFailsChangesNothingThatCounts(t *testing.T) {
 			break
 		}
 		require.ErrorIs(t, err, syscall.EIO)
-		broken.fault = nil
+		broken.fail(nil)
 		var found loss
 		found.check(t, broken, []string{"0", "1", "2", "3", "4"})
 		assert.False(t, found.found(), "fault at operation %d: %+v", at, found)

@@ -56,12 +56,12 @@ func TestNoWriteIsSentWithoutItsIntentOnTheDisk(t *testing.T) {
 		disk := newSimDisk(1)
 		log, err := auditfile.OpenVolume(disk, auditfile.Config{})
 		require.NoError(t, err)
-		disk.fault = func(o string, _ int) error {
+		disk.fail(func(o string, _ int) error {
 			if o == op {
 				return syscall.ENOSPC
 			}
 			return nil
-		}
+		})
 		d := newDesk(t, log, intercomtest.WithRateLimit(0))
 		ctx := d.as(t.Context(), intercomrbac.RoleOwner)
 		const n = 1000
@@ -83,7 +83,7 @@ func TestHangingDiskCostsNoMoreThanTheDeadline(t *testing.T) {
 		disk := newSimDisk(1)
 		log, err := auditfile.OpenVolume(disk, auditfile.Config{})
 		require.NoError(t, err)
-		disk.stuck = make(chan struct{})
+		release := disk.hang()
 		d := newDesk(t, log)
 		ctx, cancel := context.WithTimeout(d.as(t.Context(), intercomrbac.RoleOwner), time.Second)
 		defer cancel()
@@ -96,7 +96,7 @@ func TestHangingDiskCostsNoMoreThanTheDeadline(t *testing.T) {
 		_, err = d.client.Conversations.Close(d.as(t.Context(), intercomrbac.RoleAgent), d.Conversations[0], intercomrbac.CloseParams{})
 		require.ErrorIs(t, err, intercomrbac.ErrDenied)
 		assert.Equal(t, 5*time.Second, time.Since(begin))
-		close(disk.stuck)
+		release()
 		require.NoError(t, log.Close(t.Context()))
 	})
 }

@@ -174,7 +174,7 @@ func TestStuckDiskHoldsNobodyAndBoundsMemory(t *testing.T) {
 	d := newSimDisk(1)
 	log, err := auditfile.OpenVolume(d, auditfile.Config{})
 	require.NoError(t, err)
-	d.stuck = make(chan struct{})
+	release := d.hang()
 	before := liveHeap()
 	const callers, each = 64, 50
 	var group sync.WaitGroup
@@ -197,7 +197,7 @@ func TestStuckDiskHoldsNobodyAndBoundsMemory(t *testing.T) {
 	assert.EqualValues(t, callers*each, refused.Load())
 	grown := liveHeap() - before
 	assert.Less(t, grown, int64(2*auditfile.MaxQueue*auditfile.MaxEvent))
-	close(d.stuck)
+	release()
 	require.NoError(t, log.Record(t.Context(), intent("B")))
 	require.NoError(t, log.Close(t.Context()))
 	n := 0
@@ -225,13 +225,13 @@ func TestCloseOfAStuckDiskEndsWithItsContext(t *testing.T) {
 		d := newSimDisk(1)
 		log, err := auditfile.OpenVolume(d, auditfile.Config{})
 		require.NoError(t, err)
-		d.stuck = make(chan struct{})
+		release := d.hang()
 		go func() { _ = log.Record(t.Context(), intent("A")) }()
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		require.ErrorIs(t, log.Close(ctx), context.DeadlineExceeded)
-		close(d.stuck)
+		release()
 		require.NoError(t, log.Close(t.Context()))
 	})
 }
@@ -273,17 +273,17 @@ func TestRandomCancelsLeaveNoHalfEvents(t *testing.T) {
 // A9: what a best-effort log does not write, it counts, and says so in the log.
 func TestBestEffortCountsWhatItDrops(t *testing.T) {
 	t.Parallel()
-	for seed := range soak.N(20, 300) {
+	for seed := range soak.N(5, 300) {
 		d := newSimDisk(uint64(seed))
 		log, err := auditfile.OpenVolume(d, auditfile.Config{BestEffort: true})
 		require.NoError(t, err)
 		var faulty atomic.Bool
-		d.fault = func(op string, _ int) error {
+		d.fail(func(op string, _ int) error {
 			if op == "write" && faulty.Load() {
 				return syscall.ENOSPC
 			}
 			return nil
-		}
+		})
 		accepted := 0
 		for i := range 3000 {
 			if i%500 == 0 {
@@ -311,7 +311,7 @@ func TestBestEffortCountsWhatItDrops(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, told > 0, len(report.Notices) > 0)
 	}
-	soak.Report(t, "A9", "best effort on a disk that is full now and then, %d runs: accepted = written + dropped, and the log tells how many", soak.N(20, 300))
+	soak.Report(t, "A9", "best effort on a disk that is full now and then, %d runs: accepted = written + dropped, and the log tells how many", soak.N(5, 300))
 }
 
 // The count of what was dropped does not wait for the next event.
@@ -321,18 +321,18 @@ func TestBestEffortTellsAsSoonAsItCan(t *testing.T) {
 		d := newSimDisk(1)
 		log, err := auditfile.OpenVolume(d, auditfile.Config{BestEffort: true})
 		require.NoError(t, err)
-		d.fault = func(op string, _ int) error {
+		d.fail(func(op string, _ int) error {
 			if op == "write" {
 				return syscall.ENOSPC
 			}
 			return nil
-		}
+		})
 		require.NoError(t, log.Record(t.Context(), outcome("A")))
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		assert.EqualValues(t, 1, log.Dropped())
-		assert.Less(t, d.ops, 300, "it does not try without a pause")
-		d.fault = nil
+		assert.Less(t, d.count(), 300, "it does not try without a pause")
+		d.fail(nil)
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
 		report, err := auditfile.VerifyFS(d, auditfile.Trust{})
@@ -350,20 +350,20 @@ func TestAfterAFailedSyncNothingSucceeds(t *testing.T) {
 		log, err := auditfile.OpenVolume(d, auditfile.Config{DenialsPerMinute: 1, SigningKey: signingKey})
 		require.NoError(t, err)
 		require.NoError(t, log.Record(t.Context(), denial("A")))
-		d.fault = func(op string, _ int) error {
+		d.fail(func(op string, _ int) error {
 			if op == "sync" {
 				return syscall.EIO
 			}
 			return nil
-		}
+		})
 		require.ErrorIs(t, log.Record(t.Context(), intent("B")), syscall.EIO)
-		d.fault = nil
+		d.fail(nil)
 		require.ErrorIs(t, log.Record(t.Context(), intent("C")), syscall.EIO)
 		require.ErrorIs(t, log.Record(t.Context(), denial("D")), syscall.EIO)
-		ops := d.ops
+		ops := d.count()
 		time.Sleep(time.Hour)
 		synctest.Wait()
-		assert.Equal(t, ops, d.ops)
+		assert.Equal(t, ops, d.count())
 		require.ErrorIs(t, log.Close(t.Context()), syscall.EIO)
 		_, ok := log.LastCheckpoint()
 		assert.False(t, ok)
@@ -381,14 +381,14 @@ func TestFoldedDenialsWaitForTheDisk(t *testing.T) {
 			for range 5 {
 				require.NoError(t, log.Record(t.Context(), denial("A")))
 			}
-			d.fault = func(string, int) error { return syscall.ENOSPC }
+			d.fail(func(string, int) error { return syscall.ENOSPC })
 			time.Sleep(10 * time.Minute)
 			synctest.Wait()
 			if !recovers {
 				require.ErrorContains(t, log.Close(t.Context()), "the counts of 1 kinds of denials are not on record")
 				return
 			}
-			d.fault = nil
+			d.fail(nil)
 			time.Sleep(2 * time.Second)
 			synctest.Wait()
 			var counts []int

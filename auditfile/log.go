@@ -139,8 +139,13 @@ func (l *Log) Record(ctx context.Context, event intercomrbac.AuditEvent) error {
 		return l.offer(e)
 	}
 	select {
+	case <-l.closing:
+		return errClosed
+	default:
+	}
+	select {
 	case l.queue <- e:
-	case <-l.done:
+	case <-l.closing:
 		return errClosed
 	case <-ctx.Done():
 		return fmt.Errorf("auditfile: the event is not on record: the disk is behind: %w", ctx.Err())

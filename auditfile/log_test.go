@@ -348,18 +348,18 @@ func TestCallersShareASync(t *testing.T) {
 		log, err := auditfile.OpenVolume(d, auditfile.Config{})
 		require.NoError(t, err)
 		syncs := 0
-		d.fault = func(op string, _ int) error {
+		d.fail(func(op string, _ int) error {
 			if op == "sync" {
 				syncs++
 			}
 			return nil
-		}
-		d.stuck = make(chan struct{})
+		})
+		release := d.hang()
 		for i := range 500 {
 			go func() { assert.NoError(t, log.Record(t.Context(), outcome(fmt.Sprint(i)))) }()
 		}
 		synctest.Wait()
-		close(d.stuck)
+		release()
 		synctest.Wait()
 		require.NoError(t, log.Close(t.Context()))
 		assert.LessOrEqual(t, syncs, 3)

@@ -42,6 +42,29 @@ func newSimDisk(seed uint64) *simDisk {
 	return &simDisk{rand: rand.New(rand.NewPCG(seed, 1)), names: map[string]*simInode{}, durable: map[string]*simInode{}}
 }
 
+// fail makes operations fail as it says; nil ends that.
+func (d *simDisk) fail(fault func(op string, n int) error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.fault = fault
+}
+
+// hang makes operations wait until the function is called.
+func (d *simDisk) hang() (release func()) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	stuck := make(chan struct{})
+	d.stuck = stuck
+	return func() { close(stuck) }
+}
+
+// count is how many operations there were.
+func (d *simDisk) count() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.ops
+}
+
 // step counts an operation, and fails it where that is its turn.
 func (d *simDisk) step(op string) error {
 	if d.stuck != nil {

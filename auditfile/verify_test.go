@@ -220,7 +220,7 @@ func TestVerifyFindsEachChange(t *testing.T) {
 	var log map[string][]byte
 	for i := range total {
 		if i%100 == 0 {
-			log = randomLog(t, r, 20+r.IntN(20))
+			log = randomLog(t, r, 8+r.IntN(12))
 		}
 		files := map[string][]byte{}
 		for name, b := range log {
@@ -247,7 +247,7 @@ func TestSecondVerifierAgrees(t *testing.T) {
 	r := rand.New(rand.NewPCG(8, 8))
 	whole := 0
 	for range 1000 {
-		files := randomLog(t, r, 1+r.IntN(30))
+		files := randomLog(t, r, 1+r.IntN(15))
 		for range r.IntN(3) {
 			name, from, to := lineAt(files, r.IntN(countLines(files)))
 			files[name][from+r.IntN(to-from-1)] ^= byte(1 + r.IntN(255)) // not the newline: what a line is then, is a matter of taste

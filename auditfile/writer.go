@@ -79,7 +79,7 @@ func (w *writer) commit(entries []*entry, end bool) error {
 	}
 	if err := w.write(b.bytes, now); err != nil {
 		w.retry = now.Add(retryAfter)
-		err = fmt.Errorf("auditfile: the event is not on record: %w", err)
+		err = fmt.Errorf("auditfile: the event is not acknowledged: %w", err)
 		for _, e := range b.entries {
 			w.refuse(e, err)
 		}
