@@ -121,7 +121,7 @@ func writeUntilCut(t *testing.T, d *simDisk, prefix string, writers int) (acked 
 	var group sync.WaitGroup
 	for w := range writers {
 		group.Go(func() {
-			for i := 0; ; i++ {
+			for i := range 100 { // more than there are operations until the cut
 				id := fmt.Sprintf("%s-%d-%d", prefix, w, i)
 				if log.Record(t.Context(), outcome(id)) != nil {
 					return
