@@ -54,7 +54,7 @@ type Redaction struct {
 const (
 	minQuota       = 1 << 20
 	maxQueue       = 1024    // events that wait for the disk
-	maxBatch       = 1 << 20 // bytes from which on a write takes no further event
+	maxBatch       = 1 << 20 // bytes of one write: half for events, half for what the log has to say
 	maxDenialKeys  = 4096    // principals and permissions whose denials are counted
 	denialWindow   = time.Minute
 	retryAfter     = time.Second // with what is due while the disk fails

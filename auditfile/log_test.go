@@ -285,9 +285,9 @@ func TestOpenLeavesDamageAlone(t *testing.T) {
 		"a file with the name of another": {func(t *testing.T, files []string) {
 			require.NoError(t, os.Rename(files[len(files)-1], filepath.Join(filepath.Dir(files[0]), "audit-00000000000000000777.jsonl")))
 		}, "give it its own name again"},
-		"the last file is empty, the one before damaged": {func(t *testing.T, files []string) {
+		"the last file is torn, the one before damaged": {func(t *testing.T, files []string) {
 			appendTo(t, files[len(files)-1], "half")
-			require.NoError(t, os.WriteFile(filepath.Join(filepath.Dir(files[0]), "audit-00000000000000000777.jsonl"), nil, 0o600))
+			require.NoError(t, os.WriteFile(filepath.Join(filepath.Dir(files[0]), "audit-00000000000000000777.jsonl"), []byte("half"), 0o600))
 		}, "is damaged behind its first"},
 		"the last file is empty, and not the next": {func(t *testing.T, files []string) {
 			require.NoError(t, os.WriteFile(filepath.Join(filepath.Dir(files[0]), "audit-00000000000000000777.jsonl"), nil, 0o600))

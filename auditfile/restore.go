@@ -30,18 +30,20 @@ func (w *writer) restore() error {
 		return err
 	}
 	w.tip.hash = start
+	var last *ending
 	for i := len(names) - 1; i >= 0; i-- {
 		name := names[i]
 		e, err := readEnding(w.volume, name)
 		if err != nil {
 			return err
 		}
-		if i == len(names)-1 {
-			if err := w.take(name, e); err != nil {
-				return err
-			}
-		} else if e.whole < e.size {
-			return errDamaged(name, e)
+		torn := e.size - e.whole
+		if last == nil {
+			last = e
+			torn -= maxTorn
+		}
+		if torn > 0 {
+			return fmt.Errorf("%s is damaged behind its first %d bytes, in a way that a crash does not explain: verify the log, and move it away to begin another", name, e.whole)
 		}
 		w.uncovered += e.uncovered
 		if w.checkpoint.Load() == nil && e.checkpoint != nil {
@@ -55,26 +57,27 @@ func (w *writer) restore() error {
 			return fmt.Errorf("%s has no whole line, and the file before it is missing, without which the chain cannot go on: put it back", name)
 		}
 	}
-	if first, _ := nameSequence(w.name); w.file != nil && w.size == 0 && first != w.tip.sequence+1 {
-		return fmt.Errorf("%s is empty, and its name is not that of the next line, which has the sequence %d: move it away", w.name, w.tip.sequence+1)
-	}
 	w.since = time.Now()
-	if w.begun.IsZero() {
-		w.begun = w.since
+	if last == nil {
+		return nil
 	}
-	return nil
+	name := names[len(names)-1]
+	if first, _ := nameSequence(name); last.lines == 0 && first != w.tip.sequence+1 {
+		return fmt.Errorf("%s is empty, and its name is not that of the next line, which has the sequence %d: move it away", name, w.tip.sequence+1)
+	}
+	return w.take(name, last)
 }
 
 // take makes a file the one to append to. What was there before a crash is made durable: it may have been synced or not.
 func (w *writer) take(name string, e *ending) error {
-	if e.size-e.whole > maxTorn {
-		return errDamaged(name, e)
-	}
 	f, err := w.volume.Append(name)
 	if err != nil {
 		return err
 	}
 	w.file, w.name, w.size, w.begun = f, name, e.whole, e.begun
+	if w.begun.IsZero() {
+		w.begun = w.since
+	}
 	if e.whole < e.size {
 		if err := w.setAside(name, e); err != nil {
 			return fmt.Errorf("the torn end of %s: %w", name, err)
@@ -94,7 +97,7 @@ func (w *writer) setAside(name string, e *ending) error {
 	if _, err := io.CopyN(io.Discard, r, e.whole); err != nil {
 		return err
 	}
-	aside, err := w.volume.Create(fmt.Sprintf("torn-%0*d-%d", nameDigits, e.sequence+1, time.Now().UnixNano()))
+	aside, err := w.volume.Create(fmt.Sprintf("torn-%0*d-%d", nameDigits, w.tip.sequence+1, time.Now().UnixNano()))
 	if err != nil {
 		return err
 	}
@@ -103,10 +106,6 @@ func (w *writer) setAside(name string, e *ending) error {
 		return err
 	}
 	return w.file.Truncate(e.whole)
-}
-
-func errDamaged(name string, e *ending) error {
-	return fmt.Errorf("%s is damaged behind its first %d bytes, in a way that a crash does not explain: verify the log, and move it away to begin another", name, e.whole)
 }
 
 func readEnding(fsys fs.FS, name string) (*ending, error) {
