@@ -226,14 +226,14 @@ func TestFaultsLoseNothingAcknowledged(t *testing.T) {
 	for at := 1; at <= n; at++ {
 		for i := range kinds {
 			fault := faults[(at+i)%len(faults)]
-			found := simulateFault(t, at, n/2+5, fault, func(*simDisk) {})
+			found := simulateFault(t, at, at/2+10, fault, func(*simDisk) {})
 			require.False(t, found.found(), "%v at operation %d: %+v", fault, at, found)
 		}
 	}
 	soak.Report(t, "A4", "each of the first %d write, sync, truncate and create calls failed, in %d of 3 ways: 0 acknowledged events unreadable, later ones recorded", n, kinds)
 	broken := 0
 	for at := 1; at <= 60; at++ {
-		if found := simulateFault(t, at, 35, syscall.ENOSPC, func(d *simDisk) { d.lieTruncate = true }); found.found() {
+		if found := simulateFault(t, at, at/2+10, syscall.ENOSPC, func(d *simDisk) { d.lieTruncate = true }); found.found() {
 			broken++
 		}
 	}
