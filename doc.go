@@ -46,7 +46,8 @@
 //
 // A guard's [AuditSink] gets an [AuditEvent] for the intent and for the outcome of each write, and for each denial.
 // [SinkFunc] is a function of your own, [SlogSink] writes to a logger; [MultiSink], [BestEffort] and [SensitiveOnly] put
-// sinks together, and [DataEventSink] shows the record in Intercom.
+// sinks together, and [DataEventSink] shows the record in Intercom. Package auditfile keeps it in files, durably, and so that
+// changes show.
 //
 // # Routing
 //
