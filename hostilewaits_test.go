@@ -3,7 +3,6 @@ package intercomrbac_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"strconv"
@@ -52,15 +51,18 @@ func TestHostileWaitsAreBounded(t *testing.T) {
 	waited, refused, cancelled := 0, 0, 0
 	synctest.Test(t, func(t *testing.T) {
 		random := rand.New(rand.NewPCG(3, 4))
-		var answer *http.Response
+		var refusal int // status of the next answer; 0 is success
+		var h http.Header
 		plain := clientOf(t, func(*http.Request) (*http.Response, error) {
-			defer func() { answer = reply(200, `{"teams":[]}`) }()
-			return answer, nil
+			if refusal == 0 {
+				return reply(200, `{"teams":[]}`), nil
+			}
+			r := reply(refusal, `{}`)
+			r.Header, refusal = h, 0
+			return r, nil
 		}, intercomrbac.WithLimiter(nil))
 		for i := range total {
-			h := hostileHeader(random)
-			answer = reply([]int{429, 502, 503, 504}[random.IntN(4)], `{}`)
-			answer.Header = h
+			refusal, h = []int{429, 502, 503, 504}[random.IntN(4)], hostileHeader(random)
 			c, bound := plain, most
 			if i%8 == 0 { // a limiter adds a window, and what it does not believe the server's clock
 				var err error
@@ -96,7 +98,7 @@ func TestHostileWaitsAreBounded(t *testing.T) {
 		}
 	})
 	for name, n := range map[string]int{"waited": waited, "refused": refused, "cancelled": cancelled} {
-		require.Greater(t, n, total/100, fmt.Sprintf("hardly any %s", name))
+		require.Greater(t, n, total/100, "hardly any %s", name)
 	}
 	soak.Report(t, "C6", "%d refusals with hostile headers: %d waits within MaxWait, %d errors at once that name a wait of at most a day, %d left at the moment their context ended",
 		total, waited, refused, cancelled)
