@@ -326,8 +326,8 @@ func NewClient(opts ...Option) (*Client, error) {
 }
 
 // With returns a copy of the client with other settings. It shares limiter, token and connections with c unless opts
-// replace them, and its budget of retries and the record of [Client.UsedScopes]. Options that say whom the client talks to or as whom (token,
-// region, base URL, workspace) are errors. The copy of a guarded client has the same guard.
+// replace them, and always the budget of retries and the record of [Client.UsedScopes]. Options that say whom the client
+// talks to or as whom (token, region, base URL, workspace) are errors. The copy of a guarded client has the same guard.
 func (c *Client) With(opts ...Option) (*Client, error) {
 	if c == nil || c.s.token == nil {
 		return nil, errNoClient

@@ -97,7 +97,7 @@ const (
 	probeAfter = time.Second
 	// lagStep is added to lag when a window had not begun yet, up to maxLag; lagDecay is taken off with each window.
 	lagStep, maxLag, lagDecay = time.Second, window / 2, 10 * time.Millisecond
-	// scouts is how many requests of a window are spent on finding its end at the most.
+	// scouts is how many requests of a window are spent on finding its end at the most; of a small one, one in forty.
 	scouts = 4
 )
 
