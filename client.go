@@ -43,6 +43,7 @@ type settings struct {
 	onResponse func(context.Context, ResponseInfo)
 	gate       gate
 	used       *usedScopes // shared with the client's copies
+	tenant     *tenant     // the workspace that the token belongs to; nil outside of Workspaces
 }
 
 // option marks an option that was given and may be given only once.
@@ -59,6 +60,7 @@ const (
 	optionLogger
 	optionOnResponse
 	optionGuard
+	optionRegion // beside optionAddress
 
 	// optionsOfIdentity say whom a client talks to and as whom: a copy keeps them.
 	optionsOfIdentity = optionToken | optionAddress | optionWorkspace
@@ -149,6 +151,7 @@ const (
 // Source: https://developers.intercom.com/docs/build-an-integration/learn-more/rest-apis
 func WithRegion(r Region) Option {
 	return once(optionAddress, "WithRegion", func(s *settings) error {
+		s.given |= optionRegion
 		switch r {
 		case US:
 			s.base = "https://api.intercom.io"
@@ -303,17 +306,7 @@ const defaultTimeout = 30 * time.Second // of an attempt
 // NewClient returns a client. It needs a credential ([WithToken], [WithTokenSource] or [FromEnv]); everything else
 // has a default. All that is wrong with the options is in the error at once. It sends nothing.
 func NewClient(opts ...Option) (*Client, error) {
-	retry, _ := Retry{}.withDefaults()
-	s := settings{
-		base:    "https://api.intercom.io",
-		http:    &http.Client{Transport: defaultTransport(), Timeout: defaultTimeout},
-		version: "2.16",
-		limiter: new(WindowLimiter),
-		retry:   retry,
-		budget:  new(retryBudget),
-		log:     slog.New(slog.DiscardHandler),
-		used:    new(usedScopes),
-	}
+	s := defaultSettings()
 	errs := s.apply(opts)
 	if s.given&optionToken == 0 {
 		errs = append(errs, errors.New("no credential: use WithToken, WithTokenSource or FromEnv"))
@@ -323,6 +316,20 @@ func NewClient(opts ...Option) (*Client, error) {
 		return nil, fmt.Errorf("intercomrbac: NewClient: %w", err)
 	}
 	return newClient(s), nil
+}
+
+func defaultSettings() settings {
+	retry, _ := Retry{}.withDefaults()
+	return settings{
+		base:    "https://api.intercom.io",
+		http:    &http.Client{Transport: defaultTransport(), Timeout: defaultTimeout},
+		version: "2.16",
+		limiter: new(WindowLimiter),
+		retry:   retry,
+		budget:  new(retryBudget),
+		log:     slog.New(slog.DiscardHandler),
+		used:    new(usedScopes),
+	}
 }
 
 // With returns a copy of the client with other settings. It shares limiter, token and connections with c unless opts

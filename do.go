@@ -287,6 +287,7 @@ func (c *Client) send(ctx context.Context, in *call, target string, body []byte)
 		if err == nil {
 			return nil
 		}
+		err = c.s.tenant.heard(ctx, err)
 		if doubt {
 			err = inDoubt(in.op, err)
 		}
@@ -336,7 +337,11 @@ func (c *Client) attempt(ctx context.Context, in *call, target string, body []by
 		return a
 	}
 	defer observe()
-	if err := ctx.Err(); err != nil {
+	err = ctx.Err()
+	if err == nil {
+		err = c.s.tenant.alive() // once more: the token may have died while the call waited
+	}
+	if err != nil {
 		a.fault, a.err = faultUnsent, err
 		return a
 	}

@@ -42,6 +42,9 @@
 // [OAuth.NewState] and [OAuth.AuthCodeURL] begin one, and [OAuth.Callback] ends it with a [Workspace] and its token. Tokens and
 // client secrets are [Secret] values: they are not printed, and are an error to encode.
 //
+// [NewWorkspaces] keeps installed workspaces in a [WorkspaceStore], their tokens sealed under a [KeyRing], and serves each with
+// a [Client] of its own.
+//
 // # The record
 //
 // A guard's [AuditSink] gets an [AuditEvent] for the intent and for the outcome of each write, and for each denial.

@@ -79,6 +79,13 @@ var (
 	ErrEmailUnverified = class("the e-mail address is not verified at Intercom", nil)
 	// ErrWorkspaceTaken: the workspace is tied to another account. Nothing was changed.
 	ErrWorkspaceTaken = class("the workspace is tied to another account", nil)
+	// ErrWorkspaceNotFound: the app is not installed in the workspace, as far as the [WorkspaceStore] knows.
+	ErrWorkspaceNotFound = class("workspace not found", nil)
+	// ErrSealed: a workspace's record does not open with the keys of the [KeyRing]: it was sealed under another key or by a
+	// later version, was changed, or belongs to another workspace, region or store.
+	ErrSealed = class("the record cannot be opened", nil)
+	// ErrVersionConflict: somebody else has changed the record of a workspace meanwhile. Nothing was written.
+	ErrVersionConflict = class("the record was changed meanwhile", nil)
 	// ErrDenied: a guard does not allow the call; it is a [*DeniedError]. It is this program's own policy, not
 	// Intercom's word, which is ErrForbidden.
 	ErrDenied = class("denied", nil)
@@ -307,6 +314,9 @@ func (e *APIError) subject() string {
 // Advice says in one line what to do about an error of this package, also one that is no [*APIError]; empty where there
 // is nothing to say.
 func Advice(err error) string {
+	if errors.Is(err, ErrTokenRevoked) && !errors.Is(err, ErrOutcomeUnknown) {
+		return adviceRevoked
+	}
 	if e, ok := errors.AsType[*APIError](err); ok {
 		return e.Advice()
 	}
@@ -329,6 +339,12 @@ func Advice(err error) string {
 		return "the policy does not allow it: Explain and WhoCan of the Checker tell what it allows, and to which role"
 	case errors.Is(err, ErrNoToken):
 		return "see why the token source gives no token; nothing was sent"
+	case errors.Is(err, ErrWorkspaceNotFound):
+		return "have the app installed in the workspace first: Workspaces.Install"
+	case errors.Is(err, ErrSealed):
+		return "put the key that the record was sealed under back into the KeyRing; if it was changed, have the app installed again"
+	case errors.Is(err, ErrVersionConflict):
+		return "read the record again and decide anew: somebody else has changed it"
 	case errors.Is(err, ErrOAuthState):
 		return "begin the install again, in one browser and within ten minutes; nothing was sent"
 	case errors.Is(err, ErrEmailUnverified):
@@ -350,6 +366,7 @@ func Advice(err error) string {
 }
 
 const (
+	adviceRevoked     = "the app was uninstalled or its token replaced: stop using this token and ask the workspace to install the app again"
 	adviceInDoubt     = "the write may have been done: read the present state before you send it again"
 	adviceBadResponse = "the answer did not come from Intercom's API: check the base URL, and proxies on the way"
 )
@@ -374,7 +391,7 @@ func (e *APIError) Advice() string {
 	case errors.Is(class, ErrScopeMissing):
 		return fmt.Sprintf("tick %s for the app in Intercom's Developer Hub (Authentication), %s", scope, again)
 	case errors.Is(class, ErrTokenRevoked):
-		return "the app was uninstalled or its token replaced: stop using this token and ask the workspace to install the app again"
+		return adviceRevoked
 	case errors.Is(class, ErrUnauthorized):
 		return "check the token: it must be an access token of this workspace, sent to its own region; GET /me tells whether it lives"
 	case errors.Is(class, ErrAdminNotFound):

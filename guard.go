@@ -13,7 +13,8 @@ import (
 
 // Guard joins a [Checker] and an [AuditSink] to clients: it decides about every call before anything is sent, and puts
 // writes and denials on record. It is made by [NewGuard], given to clients by [WithGuard], keeps nothing between calls,
-// and is safe for concurrent use. One guard may serve several clients, but one with Roles only those of one workspace.
+// and is safe for concurrent use. One guard may serve several clients, but one with Roles only those of one workspace: see
+// [WorkspacesConfig] for many.
 //
 // A permission to write does not ask for that to read: what Intercom answers to a write, such as the conversation that was
 // closed, is returned.
@@ -54,12 +55,7 @@ func NewGuard(config GuardConfig) (*Guard, error) {
 	if config.Checker.load() == nil {
 		errs = append(errs, errors.New("there is no Checker: make one with NewChecker"))
 	} else if config.Roles != nil {
-		known := config.Checker.Roles()
-		for _, role := range config.Roles.roles() {
-			if !slices.Contains(known, role) {
-				errs = append(errs, fmt.Errorf("the RoleMap of Roles names %.80q, which the policy does not%s", string(role), didYouMean(role, known)))
-			}
-		}
+		errs = append(errs, config.Roles.unknownTo(config.Checker)...)
 	}
 	if config.Roles != nil && config.Roles.client == nil {
 		errs = append(errs, errors.New("the Roles were not made by NewRoleDirectory"))

@@ -126,13 +126,14 @@ func NewRoleDirectory(client *Client, config RoleDirectoryConfig) (*RoleDirector
 	}
 	m := &config.Map
 	m.Admins, m.RoleIDs, m.RoleNames, m.Teams = maps.Clone(m.Admins), maps.Clone(m.RoleIDs), maps.Clone(m.RoleNames), slices.Clone(m.Teams)
-	return &RoleDirectory{
-		client:  client.unguarded(),
-		config:  config,
-		pause:   min(max(config.TTL/10, time.Second), 10*time.Second),
-		known:   make(map[AdminID]*knownRole),
-		flights: make(map[AdminID]*roleFlight),
-	}, nil
+	d := &RoleDirectory{config: config, pause: min(max(config.TTL/10, time.Second), 10*time.Second)}
+	return d.of(client), nil
+}
+
+// of returns an empty directory of the same configuration that asks through another client.
+func (d *RoleDirectory) of(client *Client) *RoleDirectory {
+	return &RoleDirectory{client: client.unguarded(), config: d.config, pause: d.pause,
+		known: make(map[AdminID]*knownRole), flights: make(map[AdminID]*roleFlight)}
 }
 
 // check returns all that is wrong with the map: what could match nothing, or would give no role.
@@ -254,6 +255,17 @@ func (d *RoleDirectory) roles() []Role {
 	}
 	slices.Sort(all)
 	return slices.Compact(all)
+}
+
+// unknownTo returns an error for each role of the map that a checker's policy does not name.
+func (d *RoleDirectory) unknownTo(c *Checker) (errs []error) {
+	known := c.Roles()
+	for _, role := range d.roles() {
+		if !slices.Contains(known, role) {
+			errs = append(errs, fmt.Errorf("the RoleMap of Roles names %.80q, which the policy does not%s", string(role), didYouMean(role, known)))
+		}
+	}
+	return errs
 }
 
 // lookup returns what Intercom says of an admin. With fresh it takes nothing older than TTL.

@@ -18,7 +18,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	defer os.RemoveAll(dir)
+	defer os.RemoveAll(dir)                         //nolint:errcheck // of an example
 	_, key, err := ed25519.GenerateKey(rand.Reader) // and a key of its own
 	if err != nil {
 		fmt.Println(err)
