@@ -213,7 +213,7 @@ func ExampleOAuth_Handler() {
 		}
 		w := httptest.NewRecorder()
 		mux.ServeHTTP(w, r)
-		cookies = append(cookies, w.Result().Cookies()...) //nolint:bodyclose // of a recorder
+		cookies = append(cookies, w.Result().Cookies()...)
 		return w.Header().Get("Location")
 	}
 	back, err := fake.Authorize(browse("/auth/intercom/install"))
