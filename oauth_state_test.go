@@ -118,6 +118,7 @@ func TestStateStoreFails(t *testing.T) {
 	states.keys.Range(func(key, _ any) bool {
 		assert.Regexp(t, "^[0-9a-f]{64}$", key)
 		assert.NotContains(t, key, state)
+		assert.NotContains(t, state, key, "who reads states in URLs learns no key")
 		return true
 	})
 	states.fail = io.ErrClosedPipe
@@ -214,6 +215,9 @@ func TestMemoryStateStoreIsBounded(t *testing.T) {
 		require.NoError(t, err)
 		assert.True(t, ok, "what was saved before is good")
 		time.Sleep(10*time.Minute + time.Second)
+		ok, err = states.Consume(t.Context(), "8")
+		require.NoError(t, err)
+		assert.False(t, ok, "it is too old, though it is there")
 		for i := range most {
 			require.NoError(t, save(i), "the old ones are gone")
 		}
