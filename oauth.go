@@ -152,7 +152,7 @@ func (o *OAuth) AuthCodeURL(state string) string {
 // Callback ends an install with the query of the request to the redirect URL: it consumes the state, exchanges the code and
 // identifies the workspace. session is that of NewState. If the state is not one that NewState gave for the session in the
 // last ten minutes, or was used before, the error is ErrOAuthState and nothing is sent; ErrOAuthExchange says that consent
-// was not given or that Intercom did not give a token for the code; without one code it is ErrInvalidRequest. The other errors
+// was not given or that Intercom did not give a token for the code; without a code, or with several, it is ErrInvalidRequest. The other errors
 // are those of Identify and of the StateStore. After an error the install begins anew. Whether the workspace may be linked to
 // who began is for the caller to decide.
 func (o *OAuth) Callback(ctx context.Context, session string, query url.Values) (Workspace, error) {
