@@ -33,7 +33,7 @@ type WorkspacesConfig struct {
 
 // Workspaces serves every workspace that the app is installed in, each with a [Client] of its own, and keeps their tokens
 // sealed. It is made by [NewWorkspaces] and is safe for concurrent use; nil and the zero value answer with an error. Several
-// processes may share the store.
+// processes may share the store. It remembers the 10,000 workspaces that were used last; another is loaded again when it is used.
 //
 // A workspace is revoked when Intercom answers a call with 401 and the code of a dead token, and then GET /me as well, with
 // such a code: not after one 401 alone, nor where a scope is missing, nor for what a proxy answers. From then on nothing is sent

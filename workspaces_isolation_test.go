@@ -18,6 +18,7 @@ import (
 
 	"github.com/intercomrbac/intercomrbac"
 	"github.com/intercomrbac/intercomrbac/intercomtest"
+	"github.com/intercomrbac/intercomrbac/internal/soak"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -283,4 +284,5 @@ func TestNoWorkspaceTypeShowsASecret(t *testing.T) {
 	}
 	require.Contains(t, out.String(), "acme0001")
 	clean(out.String())
+	soak.Report(t, "B4", "%d ways of printing or encoding key rings, workspaces and what they hold, 0 show a token or a key", paths)
 }

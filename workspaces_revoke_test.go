@@ -12,6 +12,7 @@ import (
 
 	"github.com/intercomrbac/intercomrbac"
 	"github.com/intercomrbac/intercomrbac/intercomtest"
+	"github.com/intercomrbac/intercomrbac/internal/soak"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -207,6 +208,7 @@ func TestManyCallsTakeOneLook(t *testing.T) {
 		assert.Equal(t, 1, r.fake.CallCount("admins.me"))
 		r.assertDead(t)
 	})
+	soak.Report(t, "B6", "100 calls with a dead token at once: 1 look at GET /me, 1 call of OnRevoked, 0 further requests")
 }
 
 // What waits for its turn when the token is found dead is not sent.
