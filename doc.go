@@ -42,8 +42,10 @@
 // [OAuth.NewState] and [OAuth.AuthCodeURL] begin one, and [OAuth.Callback] ends it with a [Workspace] and its token. Tokens and
 // client secrets are [Secret] values: they are not printed, and are an error to encode.
 //
-// [NewWorkspaces] keeps installed workspaces in a [WorkspaceStore], their tokens sealed under a [KeyRing], and serves each with
-// a [Client] of its own.
+// [NewWorkspaces] keeps installed workspaces in a [WorkspaceStore], their tokens sealed under a [KeyRing], and gives each a
+// [Client] and a [RoleDirectory] of its own: [Workspaces.Install] takes what an install returned, [Workspaces.For] finds the
+// client of the principal's workspace, and a principal of another is [ErrWrongWorkspace]. A token that Intercom declares dead
+// twice revokes its workspace.
 //
 // # The record
 //
@@ -63,9 +65,10 @@
 // that no request can be sent in time. The rest have no answer behind them: [ErrUnavailable] when Intercom could not be
 // reached, [ErrBadResponse], [ErrNoToken], [ErrNoActingAdmin], [ErrWrongWorkspace], [ErrCursorRepeated], and
 // [ErrInvalidRequest] for what was refused before it was sent. [ErrOAuthState] is a callback that nobody here began,
-// [ErrOAuthExchange] an install without a token. A guard adds [ErrDenied], as a [*DeniedError], and
-// [ErrAuditUnavailable] and [ErrAuditIncomplete] for a sink that fails. [ErrOutcomeUnknown] comes on top of others and marks
-// a write that was sent and may have been done: look for it first.
+// [ErrOAuthExchange] an install without a token; [ErrWorkspaceNotFound], [ErrWorkspaceTaken], [ErrSealed] and
+// [ErrVersionConflict] are about installed workspaces. A guard adds [ErrDenied], as a [*DeniedError], and
+// [ErrAuditUnavailable] and [ErrAuditIncomplete] for a sink that fails. [ErrOutcomeUnknown] comes on top of others and marks a
+// write that was sent and may have been done: look for it first.
 //
 // # What holds always
 //
