@@ -230,7 +230,7 @@ func TestFaultsLoseNothingAcknowledged(t *testing.T) {
 			require.False(t, found.found(), "%v at operation %d: %+v", fault, at, found)
 		}
 	}
-	soak.Report(t, "A4", "each of the first %d write, sync, truncate and create calls failed, in %d of 3 ways: 0 acknowledged events unreadable, later ones recorded", n, kinds)
+	soak.Report(t, "A4", "each of the first %d write, rewrite, sync, truncate and create calls failed, in %d of 3 ways: 0 acknowledged events unreadable, later ones recorded", n, kinds)
 	broken := 0
 	for at := 1; at <= 60; at++ {
 		if found := simulateFault(t, at, at/2+10, syscall.ENOSPC, func(d *simDisk) { d.lieTruncate = true }); found.found() {
@@ -239,6 +239,43 @@ func TestFaultsLoseNothingAcknowledged(t *testing.T) {
 	}
 	assert.Positive(t, broken, "a log that does not repair")
 	soak.Report(t, "A3", "a log that does not repair, a fault at each of 60 calls: loss found by the same test in %d", broken)
+}
+
+// A4: a disk that fails for a while, not at one call alone, so that what a failed sync left cannot be cut either: the
+// system shows it and does not have it on the disk. What is acknowledged after the next Open must not hang on it.
+func TestDiskThatFailsForAWhileLosesNothingAcknowledged(t *testing.T) {
+	t.Parallel()
+	n := soak.N(150, 2000)
+	for at := 1; at <= n; at++ {
+		d := newSimDisk(uint64(at))
+		d.fail(func(_ string, n int) error {
+			if n >= at {
+				return faults[at%len(faults)]
+			}
+			return nil
+		})
+		config := auditfile.Config{MaxFileBytes: 6000, SigningKey: signingKey, CheckpointEvery: 5}
+		var acked []string
+		for half := range 2 {
+			log, err := auditfile.OpenVolume(d, config)
+			for i := 0; err == nil && i < 8+at/2*(1-half); i++ {
+				id := fmt.Sprint(half, "-", i)
+				if log.Record(t.Context(), outcome(id)) == nil {
+					acked = append(acked, id)
+				}
+			}
+			if err == nil {
+				_ = log.Close(t.Context()) // in the first half, the disk fails
+			}
+			d.fail(nil)
+		}
+		require.GreaterOrEqual(t, len(acked), 8)
+		var found loss
+		found.check(t, d, acked)
+		found.check(t, d.cut(), acked)
+		require.False(t, found.found(), "failing from operation %d: %+v", at, found)
+	}
+	soak.Report(t, "A4", "a disk that fails from each of the first %d calls until the log is opened again: 0 acknowledged events unreadable", n)
 }
 
 // A failure of the repair itself leaves the log as it was.

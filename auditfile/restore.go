@@ -68,7 +68,7 @@ func (w *writer) restore() error {
 	return w.take(name, last)
 }
 
-// take makes a file the one to append to. What was there before a crash is made durable: it may have been synced or not.
+// take makes a file the one to append to. What was there before is made durable: it may have been synced or not.
 func (w *writer) take(name string, e *ending) error {
 	f, err := w.volume.Append(name)
 	if err != nil {
@@ -84,7 +84,29 @@ func (w *writer) take(name string, e *ending) error {
 		}
 		w.repaired = notice("audit.repaired", time.Now(), int(e.size-e.whole))
 	}
+	if err := w.rewrite(name); err != nil {
+		return err
+	}
 	return errors.Join(f.Sync(), w.volume.Sync())
+}
+
+// rewrite writes what the last write may have written over itself. Where a sync of it failed, the system shows it, holds it
+// for written, and would not write it with the next sync.
+func (w *writer) rewrite(name string) error {
+	r, err := w.volume.Open(name)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = r.Close() }()
+	from := max(w.size-maxTorn, 0)
+	if _, err := io.CopyN(io.Discard, r, from); err != nil {
+		return err
+	}
+	tail := make([]byte, w.size-from)
+	if _, err := io.ReadFull(r, tail); err != nil {
+		return err
+	}
+	return w.file.Rewrite(tail, from)
 }
 
 // setAside moves what is torn at the end of a file to a file of its own.

@@ -244,6 +244,24 @@ func (f *simFile) Write(p []byte) (int, error) {
 	return len(p), f.d.power()
 }
 
+func (f *simFile) Rewrite(b []byte, at int64) error {
+	f.d.mu.Lock()
+	defer f.d.mu.Unlock()
+	if f.d.off {
+		return errPower
+	}
+	err := f.d.step("rewrite")
+	if err != nil {
+		b = b[:f.d.rand.IntN(len(b)+1)]
+	}
+	copy(f.inode.data[at:], b)
+	f.inode.touch(int(at), int(at)+len(b))
+	if err != nil {
+		return err
+	}
+	return f.d.power()
+}
+
 func (f *simFile) Truncate(size int64) error {
 	f.d.mu.Lock()
 	defer f.d.mu.Unlock()

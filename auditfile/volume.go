@@ -27,6 +27,8 @@ type volume interface {
 
 type file interface {
 	io.Writer // at the end
+	// Rewrite writes over bytes that are there.
+	Rewrite(b []byte, at int64) error
 	Truncate(size int64) error
 	Sync() error
 	Close() error
@@ -90,13 +92,24 @@ type diskFile struct {
 	own  fs.FileInfo // tells which file it is
 }
 
-// Truncate opens the file once more: Windows truncates none that is open for appending.
 func (f *diskFile) Truncate(size int64) error {
+	return f.again(func(again *os.File) error { return again.Truncate(size) })
+}
+
+func (f *diskFile) Rewrite(b []byte, at int64) error {
+	return f.again(func(again *os.File) error {
+		_, err := again.WriteAt(b, at)
+		return err
+	})
+}
+
+// again opens the file once more: one that is open for appending is for appending alone, on Windows in truncating, too.
+func (f *diskFile) again(do func(*os.File) error) error {
 	again, err := f.root.OpenFile(f.name, os.O_WRONLY, 0)
 	if err != nil {
 		return err
 	}
-	return errors.Join(again.Truncate(size), again.Close())
+	return errors.Join(do(again), again.Close())
 }
 
 func errLocked(dir string, err error) error {
