@@ -152,6 +152,24 @@ func TestFilesAreRotatedByAge(t *testing.T) {
 	})
 }
 
+// A first event that claims to be of the future does not keep its file from growing old.
+func TestAgeOfAFileIsNotWhatItsFirstEventClaims(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		log := open(t, dir, auditfile.Config{})
+		e := outcome("A")
+		e.Timestamp = time.Date(2999, 1, 1, 0, 0, 0, 0, time.UTC)
+		require.NoError(t, log.Record(t.Context(), e))
+		require.NoError(t, log.Close(t.Context()))
+		log = open(t, dir, auditfile.Config{MaxFileAge: time.Hour})
+		time.Sleep(2 * time.Hour)
+		require.NoError(t, log.Record(t.Context(), outcome("B")))
+		require.NoError(t, log.Close(t.Context()))
+		assert.Len(t, logFiles(t, dir), 2)
+	})
+}
+
 func TestDirectoryHasOneWriter(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

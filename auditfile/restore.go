@@ -75,7 +75,7 @@ func (w *writer) take(name string, e *ending) error {
 		return err
 	}
 	w.file, w.name, w.size, w.begun = f, name, e.whole, e.begun
-	if w.begun.IsZero() {
+	if w.begun.IsZero() || w.begun.After(w.since) { // as an event may claim, or a clock that went back
 		w.begun = w.since
 	}
 	if e.whole < e.size {
