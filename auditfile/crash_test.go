@@ -313,3 +313,29 @@ func TestOpenThatFailsChangesNothingThatCounts(t *testing.T) {
 		assert.False(t, found.found(), "fault at operation %d: %+v", at, found)
 	}
 }
+
+// The notice of a repair is not lost with the process that repaired.
+func TestNoticeOfARepairSurvivesACrash(t *testing.T) {
+	t.Parallel()
+	d := newSimDisk(3)
+	log, err := auditfile.OpenVolume(d, auditfile.Config{})
+	require.NoError(t, err)
+	require.NoError(t, log.Record(t.Context(), outcome("A")))
+	require.NoError(t, log.Close(t.Context()))
+	f, err := d.Append(names(d)[0])
+	require.NoError(t, err)
+	_, err = f.Write([]byte("torn"))
+	require.NoError(t, err)
+	log, err = auditfile.OpenVolume(d, auditfile.Config{})
+	require.NoError(t, err)
+	after := d.cut()
+	require.NoError(t, log.Close(t.Context()))
+	log, err = auditfile.OpenVolume(after, auditfile.Config{})
+	require.NoError(t, err)
+	require.NoError(t, log.Record(t.Context(), outcome("B")))
+	require.NoError(t, log.Close(t.Context()))
+	report, err := auditfile.VerifyFS(after, auditfile.Trust{})
+	require.NoError(t, err)
+	require.Len(t, report.Notices, 1)
+	assert.Equal(t, len("torn"), report.Notices[0].Count)
+}

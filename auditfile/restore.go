@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"strings"
 	"time"
 )
 
@@ -82,12 +83,40 @@ func (w *writer) take(name string, e *ending) error {
 		if err := w.setAside(name, e); err != nil {
 			return fmt.Errorf("the torn end of %s: %w", name, err)
 		}
-		w.repaired = notice("audit.repaired", time.Now(), int(e.size-e.whole))
+	}
+	aside, err := asideBytes(w.volume, w.tip.sequence+1)
+	if err != nil {
+		return err
+	}
+	if aside > 0 {
+		w.repaired = notice("audit.repaired", w.since, int(aside))
 	}
 	if err := w.rewrite(name); err != nil {
 		return err
 	}
 	return errors.Join(f.Sync(), w.volume.Sync())
+}
+
+func tornPrefix(sequence uint64) string { return fmt.Sprintf("torn-%0*d-", nameDigits, sequence) }
+
+// asideBytes is how many bytes were set aside before a sequence, the last time: as long as its line is not there, the log
+// does not tell of them, whichever process it was that repaired.
+func asideBytes(fsys fs.FS, sequence uint64) (n int64, err error) {
+	entries, err := fs.ReadDir(fsys, ".") // sorted
+	if err != nil {
+		return 0, err
+	}
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), tornPrefix(sequence)) {
+			continue
+		}
+		info, err := e.Info()
+		if err != nil {
+			return 0, err
+		}
+		n = info.Size()
+	}
+	return n, nil
 }
 
 // rewrite writes what the last write may have written over itself. Where a sync of it failed, the system shows it, holds it
@@ -119,7 +148,7 @@ func (w *writer) setAside(name string, e *ending) error {
 	if _, err := io.CopyN(io.Discard, r, e.whole); err != nil {
 		return err
 	}
-	aside, err := w.volume.Create(fmt.Sprintf("torn-%0*d-%d", nameDigits, w.tip.sequence+1, time.Now().UnixNano()))
+	aside, err := w.volume.Create(fmt.Sprintf("%s%d", tornPrefix(w.tip.sequence+1), time.Now().UnixNano()))
 	if err != nil {
 		return err
 	}
