@@ -1,6 +1,7 @@
 package auditfile
 
 import (
+	"encoding/json"
 	"time"
 
 	"github.com/intercomrbac/intercomrbac"
@@ -16,16 +17,18 @@ type denials struct {
 }
 
 type denialCount struct {
-	own  int                     // events on their own
-	many intercomrbac.AuditEvent // those beyond, if it has a Count
+	own   int // events on their own
+	many  int // those beyond
+	since time.Time
+	last  []byte // as JSON, which is no larger than an event may be, and nobody else's
 }
 
 // fold counts a denial, and reports whether it needs no event of its own.
-func (d *denials) fold(e *denial, now time.Time) bool {
+func (d *denials) fold(e *entry, now time.Time) bool {
 	if d.perMinute < 0 {
 		return false
 	}
-	c := d.counts[e.key]
+	c := d.counts[e.denial.key]
 	if c == nil {
 		if len(d.counts) >= maxDenialKeys {
 			return false
@@ -34,19 +37,18 @@ func (d *denials) fold(e *denial, now time.Time) bool {
 			d.counts, d.end = map[denialKey]*denialCount{}, now.Add(denialWindow)
 		}
 		c = &denialCount{}
-		d.counts[e.key] = c
+		d.counts[e.denial.key] = c
 	}
 	if c.own < d.perMinute {
 		c.own++
 		return false
 	}
-	count, since := c.many.Count, c.many.Since
-	if count == 0 {
+	if c.many == 0 {
 		d.held++
-		since = e.event.Timestamp
+		c.since = e.denial.at
 	}
-	c.many = e.event
-	c.many.Count, c.many.Since = count+1, since
+	c.many++
+	c.last = e.object
 	return true
 }
 
@@ -56,9 +58,13 @@ func (d *denials) roll(now time.Time, end bool) {
 		return
 	}
 	for _, c := range d.counts {
-		if c.many.Count > 0 {
-			d.folded = append(d.folded, c.many)
+		if c.many == 0 {
+			continue
 		}
+		var e intercomrbac.AuditEvent
+		_ = json.Unmarshal(c.last, &e) // as it was written here
+		e.Count, e.Since = c.many, c.since
+		d.folded = append(d.folded, e)
 	}
 	d.counts, d.held = nil, 0
 }

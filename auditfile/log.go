@@ -3,6 +3,7 @@ package auditfile
 import (
 	"context"
 	"crypto/ed25519"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
@@ -50,16 +51,16 @@ const (
 
 // denial is what the writer needs of a denial to count it.
 type denial struct {
-	key   denialKey
-	event intercomrbac.AuditEvent // as it is written
+	key denialKey
+	at  time.Time
 }
 
-// denialKey is whose denials are counted together. It is of the event before it was redacted.
-type denialKey struct {
-	adminID    intercomrbac.AdminID
-	service    string
-	workspace  intercomrbac.WorkspaceID
-	permission intercomrbac.Permission
+// denialKey is whose denials are counted together: a hash of the admin, service, workspace and permission before they were
+// redacted, so that it has the same size whatever they are.
+type denialKey [sha256.Size]byte
+
+func keyOf(e *intercomrbac.AuditEvent) denialKey {
+	return sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q", e.AdminID, e.Service, e.Workspace, e.Permission))
 }
 
 // Open opens the log in a directory, which it makes if its parent is there, and is its one writer until Close: a second
@@ -199,15 +200,13 @@ func (l *Log) entry(event *intercomrbac.AuditEvent) (*entry, error) {
 		e.share = shareOfDenials
 	}
 	if event.Phase == intercomrbac.PhaseDenial {
-		e.denial = &denial{key: denialKey{event.AdminID, event.Service, event.Workspace, event.Permission}}
+		e.denial = &denial{keyOf(event), event.Timestamp}
 	}
 	if l.redact != nil {
 		l.redact(event)
 	}
 	var err error
-	if e.object, err = encode(event); e.denial != nil {
-		e.denial.event = *event
-	}
+	e.object, err = encode(event)
 	return e, err
 }
 

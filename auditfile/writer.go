@@ -63,7 +63,7 @@ func (w *writer) commit(entries []*entry, end bool) error {
 	w.addDue(b, now, end)
 	for _, e := range entries {
 		switch {
-		case e.denial != nil && w.failed == nil && w.denials.fold(e.denial, now):
+		case e.denial != nil && w.failed == nil && w.denials.fold(e, now):
 			e.done <- nil
 		case !w.fits(b, e.object, e.share, now):
 			w.refuse(e, errQuota)
