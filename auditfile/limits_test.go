@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
 	"runtime"
@@ -387,6 +388,39 @@ func oneObject(line string) error {
 		return fmt.Errorf("%q goes on behind its object", line)
 	}
 	return nil
+}
+
+// A pipe under the name of a file hangs nobody.
+func TestPipeInTheDirectory(t *testing.T) {
+	t.Parallel()
+	mkfifo, err := exec.LookPath("mkfifo")
+	if err != nil {
+		t.Skip("there is no mkfifo")
+	}
+	dir := t.TempDir()
+	require.NoError(t, exec.CommandContext(t.Context(), mkfifo, filepath.Join(dir, "audit-00000000000000000001.jsonl")).Run())
+	done := make(chan error, 3)
+	go func() {
+		_, err := auditfile.Open(dir, auditfile.Config{})
+		done <- err
+	}()
+	go func() {
+		_, err := auditfile.Verify(dir, auditfile.Trust{})
+		done <- err
+	}()
+	go func() {
+		for _, err := range auditfile.Events(dir, auditfile.Filter{}) {
+			done <- err
+		}
+	}()
+	for range 3 {
+		select {
+		case err := <-done:
+			require.ErrorContains(t, err, "is no regular file")
+		case <-time.After(10 * time.Second):
+			t.Fatal("it waits for the pipe")
+		}
+	}
 }
 
 // A link out of the directory is not followed.

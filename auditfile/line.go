@@ -144,7 +144,8 @@ func nameSequence(name string) (uint64, bool) {
 	return number(strings.TrimLeft(digits, "0"))
 }
 
-// logFiles lists the files of a log in their order.
+// logFiles lists the files of a log in their order. What has such a name and is no file, such as a pipe, could hang its
+// reader.
 func logFiles(fsys fs.FS) ([]string, error) {
 	entries, err := fs.ReadDir(fsys, ".") // sorted
 	if err != nil {
@@ -152,9 +153,13 @@ func logFiles(fsys fs.FS) ([]string, error) {
 	}
 	var names []string
 	for _, e := range entries {
-		if _, ok := nameSequence(e.Name()); ok {
-			names = append(names, e.Name())
+		if _, ok := nameSequence(e.Name()); !ok {
+			continue
 		}
+		if !e.Type().IsRegular() {
+			return nil, fmt.Errorf("%s is no regular file: move it away", e.Name())
+		}
+		names = append(names, e.Name())
 	}
 	return names, nil
 }

@@ -90,11 +90,12 @@ func (v *verifier) run(fsys fs.FS) error {
 		return err
 	}
 	r.Files = len(names)
-	if err := walk(fsys, names, max(v.trust.First, 1), v.line, v.bad); err != nil {
-		return err
-	}
+	err = walk(fsys, names, max(v.trust.First, 1), v.line, v.bad)
 	if r.Lines > 0 {
 		r.Last, r.Hash = v.last.sequence, string(v.last.hash[:])
+	}
+	if err != nil {
+		return err
 	}
 	switch {
 	case len(names) == 0 && kept == nil:

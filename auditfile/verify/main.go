@@ -17,6 +17,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strconv"
 	"strings"
@@ -55,12 +56,14 @@ func run(args []string, out, errs io.Writer) int {
 		return fail("verify: " + safe(err.Error()))
 	}
 	report, err := auditfile.Verify(flags.Arg(0), trust)
-	if err != nil && report.Bad == 0 && report.Lines == 0 {
+	if _, unread := errors.AsType[*fs.PathError](err); err != nil && report.Bad == 0 && (unread || report.Lines == 0) {
 		return fail("verify: " + safe(err.Error()))
 	}
-	text, status := tell(report, trust), whole
+	text, status := tell(report), whole
 	if err != nil {
 		text, status = text+"NOT AS IT WAS WRITTEN: "+safe(err.Error())+"\n", damaged
+	} else {
+		text += vouch(report, trust)
 	}
 	if _, err := io.WriteString(out, text); err != nil {
 		return fail("verify: " + safe(err.Error()))
@@ -103,7 +106,7 @@ func readTrust(key, checkpoint string, first uint64) (auditfile.Trust, error) {
 }
 
 // tell writes a report for people.
-func tell(r *auditfile.Report, trust auditfile.Trust) string {
+func tell(r *auditfile.Report) string {
 	var b strings.Builder
 	if r.Lines > 0 {
 		fmt.Fprintf(&b, "%d lines in %d files, sequences %d to %d\n", r.Lines, r.Files, r.First, r.Last)
@@ -115,9 +118,12 @@ func tell(r *auditfile.Report, trust auditfile.Trust) string {
 		fmt.Fprintf(&b, "no outcome: %s %s of %s %s by %s, id %s\n", e.Timestamp.Format(time.DateTime), safe(e.Action), safe(e.Resource),
 			safe(e.ResourceID), safe(cmp.Or(e.Service, string(e.AdminID))), safe(e.ID))
 	}
-	if r.Bad != 0 {
-		return b.String()
-	}
+	return b.String()
+}
+
+// vouch says how far a log that is whole is vouched for, and what to keep of it.
+func vouch(r *auditfile.Report, trust auditfile.Trust) string {
+	var b strings.Builder
 	switch {
 	case r.Covered > 0:
 		fmt.Fprintf(&b, "a checkpoint vouches for everything up to sequence %d\n", r.Covered)

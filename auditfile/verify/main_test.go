@@ -135,3 +135,32 @@ func TestVerifyPrintsHostileTextsSafely(t *testing.T) {
 	_, _, errs := verify(filepath.Join(t.TempDir(), "\x1b[2J"))
 	assert.NotContains(t, errs, "\x1b")
 }
+
+// Of a log that could not be read to its end, or that nothing vouches for as it should, there is nothing to keep.
+func TestVerifyKeepsNothingOfWhatItDoesNotVouchFor(t *testing.T) {
+	t.Parallel()
+	dir := newLog(t, event("A", intercomrbac.PhaseDenial), event("B", intercomrbac.PhaseDenial))
+	_, key, err := ed25519.GenerateKey(nil)
+	require.NoError(t, err)
+	public, err := x509.MarshalPKIXPublicKey(key.Public())
+	require.NoError(t, err)
+	other := write(t, string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public})))
+	status, out, _ := verify("-key", other, dir)
+	assert.Equal(t, damaged, status)
+	assert.NotContains(t, out, "keep elsewhere")
+
+	unsigned := t.TempDir()
+	log, err := auditfile.Open(unsigned, auditfile.Config{})
+	require.NoError(t, err)
+	require.NoError(t, log.Record(t.Context(), event("A", intercomrbac.PhaseDenial)))
+	require.NoError(t, log.Close(t.Context()))
+	status, out, _ = verify("-key", other, unsigned)
+	assert.Equal(t, damaged, status)
+	assert.Equal(t, "1 lines in 1 files, sequences 1 to 1\nNOT AS IT WAS WRITTEN: auditfile: Verify: no checkpoint of the log is signed by one of the keys\n", out)
+
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "audit-00000000000000000009.jsonl"), 0o700))
+	status, out, errs := verify(dir)
+	assert.Equal(t, unknown, status, out)
+	assert.Empty(t, out)
+	assert.Contains(t, errs, "audit-00000000000000000009.jsonl")
+}
