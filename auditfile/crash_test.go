@@ -10,6 +10,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/intercomrbac/intercomrbac"
@@ -338,4 +339,90 @@ func TestNoticeOfARepairSurvivesACrash(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, report.Notices, 1)
 	assert.Equal(t, len("torn"), report.Notices[0].Count)
+}
+
+// What a failed write or sync left is not read by anybody, and not in the way of what comes later.
+func TestWhatFailedIsCut(t *testing.T) {
+	t.Parallel()
+	for name, failing := range map[string][]string{
+		"a write":                         {"write"},
+		"a write, and the first cut":      {"write", "truncate"},
+		"a write, and two cuts":           {"write", "truncate", "truncate"},
+		"a sync, which writing ends with": {"sync"},
+	} {
+		for seed := range 20 {
+			d := newSimDisk(uint64(seed))
+			log, err := auditfile.OpenVolume(d, auditfile.Config{})
+			require.NoError(t, err)
+			require.NoError(t, log.Record(t.Context(), outcome("A")))
+			left := failing
+			d.fail(func(op string, _ int) error {
+				if len(left) == 0 || op != left[0] {
+					return nil
+				}
+				left = left[1:]
+				return syscall.EIO
+			})
+			acked := []string{"A"}
+			for i := range len(failing) {
+				require.ErrorIs(t, log.Record(t.Context(), outcome(fmt.Sprint(i))), syscall.EIO)
+				if len(failing) == 1 {
+					report, err := auditfile.VerifyFS(d, auditfile.Trust{})
+					require.NoError(t, err, name)
+					require.Equal(t, 1, report.Lines, name)
+				}
+				if len(left) == 0 {
+					break
+				}
+			}
+			require.Empty(t, left)
+			if err := log.Record(t.Context(), outcome("B")); failing[0] == "write" {
+				require.NoError(t, err, name)
+				acked = append(acked, "B")
+			}
+			_ = log.Close(t.Context()) // the sync has the last word
+			report, err := auditfile.VerifyFS(d, auditfile.Trust{})
+			require.NoError(t, err, name)
+			require.Equal(t, len(acked), report.Lines, name)
+			var found loss
+			found.check(t, d.cut(), acked)
+			require.False(t, found.found(), "%s: %+v", name, found)
+		}
+	}
+}
+
+// However much waits for the disk, one write is no larger than what Open repairs.
+func TestOneWriteIsNoLargerThanARepair(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := newSimDisk(1)
+		log, err := auditfile.OpenVolume(d, auditfile.Config{DenialsPerMinute: 1, SigningKey: signingKey})
+		require.NoError(t, err)
+		size, largest, total := 0, 0, 0
+		d.fail(func(op string, _ int) error { // the disk is locked meanwhile
+			if op == "sync" {
+				total = 0
+				for _, inode := range d.names {
+					total += len(inode.data)
+				}
+				largest, size = max(largest, total-size), total
+			}
+			return nil
+		})
+		release := d.hang()
+		for i := range auditfile.MaxQueue / 2 {
+			e := denial(fmt.Sprint(i))
+			e.Error, e.AdminID = strings.Repeat("x", 15_000), intercomrbac.AdminID(fmt.Sprint(i))
+			go func() {
+				assert.NoError(t, log.Record(t.Context(), e))
+				assert.NoError(t, log.Record(t.Context(), e)) // is counted
+			}()
+		}
+		synctest.Wait()
+		release()
+		synctest.Wait()
+		require.NoError(t, log.Close(t.Context()))
+		assert.Greater(t, total, 2*auditfile.MaxTorn)
+		assert.LessOrEqual(t, largest, auditfile.MaxTorn)
+	})
 }

@@ -245,6 +245,21 @@ func TestDeletedFileIsSeen(t *testing.T) {
 	verified(t, dir, auditfile.Trust{})
 }
 
+// Nothing is written to a file that another one has taken the name of, as tools that rotate logs do it.
+func TestFileThatWasReplacedIsSeen(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	log := open(t, dir, auditfile.Config{})
+	require.NoError(t, log.Record(t.Context(), outcome("A")))
+	file := logFiles(t, dir)[0]
+	require.NoError(t, os.Rename(file, filepath.Join(t.TempDir(), "moved")))
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	require.NoError(t, log.Record(t.Context(), outcome("B")))
+	assert.Equal(t, []string{"", "audit-00000000000000000002.jsonl"}, []string{contents(t, dir)[filepath.Base(file)], filepath.Base(logFiles(t, dir)[1])})
+	_, err := auditfile.Verify(dir, auditfile.Trust{})
+	require.ErrorContains(t, err, "the log begins with sequence 2")
+}
+
 // What a crash leaves at the end goes aside, byte for byte, and the log tells of it.
 func TestOpenRepairsATornEnd(t *testing.T) {
 	t.Parallel()
