@@ -112,8 +112,10 @@ func (t *sinkTest) same(got, want *intercomrbac.AuditEvent) {
 }
 
 func (t *sinkTest) members() {
+	phases := []intercomrbac.AuditPhase{intercomrbac.PhaseIntent, intercomrbac.PhaseOutcome, intercomrbac.PhaseDenial}
 	for n, success := range []*bool{nil, new(true), new(false)} {
 		e := t.event(n)
+		e.Phase = phases[n]
 		v := reflect.ValueOf(&e).Elem()
 		for field, value := range v.Fields() {
 			switch {

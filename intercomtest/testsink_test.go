@@ -70,6 +70,12 @@ func TestTestSinkFindsWhatIsWrong(t *testing.T) {
 			}
 			return nil
 		}, "contexts that ended: event"},
+		"forgets denials": {func(m *intercomtest.AuditMem, ctx context.Context, e intercomrbac.AuditEvent) error {
+			if e.Phase == intercomrbac.PhaseDenial {
+				return nil
+			}
+			return m.Record(ctx, e)
+		}, "members: an event is there 0 times"},
 		"changes the event": {func(m *intercomtest.AuditMem, ctx context.Context, e intercomrbac.AuditEvent) error {
 			if e.Success != nil {
 				*e.Success = false
