@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -117,6 +118,29 @@ func TestRewrittenLogIsFound(t *testing.T) {
 	require.ErrorContains(t, err, "is not signed")
 	_, err = auditfile.VerifyFS(signed, auditfile.Trust{Keys: append(keys, nil, other.Public().(ed25519.PublicKey))})
 	require.NoError(t, err)
+}
+
+// The key signs what Open found: a log that was written anew while no Log had it open is one that a key alone vouches for
+// from then on. A checkpoint that was kept elsewhere tells.
+func TestOnlyAKeptCheckpointTellsWhatWasRewrittenBeforeOpen(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	log := open(t, dir, auditfile.Config{SigningKey: signingKey})
+	require.NoError(t, log.Record(t.Context(), outcome("A")))
+	require.NoError(t, log.Close(t.Context()))
+	kept, ok := log.LastCheckpoint()
+	require.True(t, ok)
+	made, err := json.Marshal(outcome("made up"))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(logFiles(t, dir)[0], chained([][]byte{bytes.Trim(made, "{}")}), 0o600))
+	log = open(t, dir, auditfile.Config{SigningKey: signingKey})
+	require.NoError(t, log.Record(t.Context(), outcome("B")))
+	require.NoError(t, log.Close(t.Context()))
+	keys := []ed25519.PublicKey{publicKey()}
+	verified(t, dir, auditfile.Trust{Keys: keys})
+	report, err := auditfile.Verify(dir, auditfile.Trust{Keys: keys, Checkpoint: &kept})
+	require.ErrorContains(t, err, "the log was written anew")
+	assert.EqualValues(t, 1, report.Bad)
 }
 
 // A checkpoint that the key did sign vouches for no other line than its own, also where all hashes were made anew.

@@ -27,7 +27,9 @@ type Config struct {
 	// "audit.dropped" in the log as soon as it can be written again.
 	BestEffort bool
 	// SigningKey signs checkpoints; nil means that there are none. They are lines in the log. Whoever reads the key
-	// can write the log anew unseen.
+	// can write the log anew unseen. It signs what Open found, too: that this was written anew while no Log had it
+	// open, only a checkpoint that was kept elsewhere tells. Give each log a key of its own: nothing else tells logs
+	// of one key apart.
 	SigningKey ed25519.PrivateKey
 	// CheckpointEvery is after how many events there is a checkpoint; 0 means 1,000.
 	CheckpointEvery int

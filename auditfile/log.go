@@ -66,7 +66,8 @@ func keyOf(e *intercomrbac.AuditEvent) denialKey {
 // Open opens the log in a directory, which it makes if its parent is there, and is its one writer until Close: a second
 // Open of it fails, in any process. What a crash left half written at the end goes to a file of its own, named torn-…, and
 // the first event afterwards comes with a notice "audit.repaired" that counts its bytes. Damage that a crash cannot have
-// done is an error, and nothing is changed.
+// done is an error, and nothing is changed: a crash damages no more than the last write, so nothing before a checkpoint that
+// lines follow, and nothing 1.25 MiB from the end. Open reads the end of the log alone, the last file; Verify reads all.
 //
 // The directory is on a file system that keeps what it synced, so not on most network ones, and belongs to the log alone:
 // names audit-*.jsonl are its own.
@@ -218,8 +219,9 @@ func (l *Log) Dropped() uint64 {
 	return l.drops.total()
 }
 
-// LastCheckpoint returns the latest checkpoint that is on the disk, and false if there is none. Put it where the machine of
-// the log cannot change it, each time that it is another one.
+// LastCheckpoint returns the latest checkpoint that is on the disk: of those signed since Open, or else of the file that Open
+// went on with, as it stands there. It is false if there is none. Put it where the machine of the log cannot change it, each
+// time that it is another one.
 func (l *Log) LastCheckpoint() (Checkpoint, bool) {
 	if l == nil {
 		return Checkpoint{}, false

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -348,6 +349,35 @@ func TestOpenLeavesDamageAlone(t *testing.T) {
 			}
 			assert.Equal(t, before, contents(t, dir))
 		})
+	}
+}
+
+// A checkpoint is the last line of its write, so that a line behind one is of a later write, which began when all before it
+// was on the disk. What is damaged before it, no crash damaged: it is not moved aside with all that is behind it.
+func TestOpenLeavesDamageBeforeACheckpointAlone(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	log := open(t, dir, auditfile.Config{SigningKey: signingKey, CheckpointEvery: 3})
+	for i := range 7 {
+		require.NoError(t, log.Record(t.Context(), outcome(fmt.Sprint(i))))
+	}
+	require.NoError(t, log.Close(t.Context()))
+	file := logFiles(t, dir)[0]
+	b, err := os.ReadFile(file)
+	require.NoError(t, err)
+	lines := strings.SplitAfter(string(b), "\n")
+	require.Len(t, lines, 11, "the checkpoints are lines 4, 8 and 10")
+	for n, damaged := range lines[:10] {
+		changed := slices.Clone(lines)
+		changed[n] = strings.Replace(damaged, "previous", "Previous", 1)
+		require.NoError(t, os.WriteFile(file, []byte(strings.Join(changed, "")), 0o600))
+		log, err := auditfile.Open(dir, auditfile.Config{})
+		if n < 7 {
+			require.ErrorContains(t, err, "in a way that a crash does not explain", n)
+			continue
+		}
+		require.NoError(t, err, n)
+		require.NoError(t, log.Close(t.Context()))
 	}
 }
 

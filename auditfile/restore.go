@@ -19,6 +19,7 @@ type ending struct {
 	begun      time.Time // by its first line; may be zero
 	uncovered  int       // events behind the last checkpoint
 	checkpoint *Checkpoint
+	writes     bool // what is behind whole is of more than one write
 }
 
 // restore finds the end of the log, and makes it one to append to.
@@ -43,7 +44,7 @@ func (w *writer) restore() error {
 			last = e
 			torn -= maxTorn
 		}
-		if torn > 0 {
+		if torn > 0 || e.writes {
 			return fmt.Errorf("%s is damaged behind its first %d bytes, in a way that a crash does not explain: verify the log, and move it away to begin another", name, e.whole)
 		}
 		w.uncovered += e.uncovered
@@ -167,7 +168,7 @@ func readEnding(fsys fs.FS, name string) (*ending, error) {
 	defer func() { _ = f.Close() }()
 	e := &ending{}
 	r := newLines(f)
-	broken := false
+	broken, written := false, false
 	for {
 		b, n, _, err := r.next()
 		if errors.Is(err, io.EOF) {
@@ -177,10 +178,12 @@ func readEnding(fsys fs.FS, name string) (*ending, error) {
 			return nil, err
 		}
 		e.size += int64(n)
+		l, ok := parseLine(b)
 		if broken {
+			e.writes = e.writes || ok && written
+			written = written || ok && l.isCheckpoint() // which is the last line of its write
 			continue
 		}
-		l, ok := parseLine(b)
 		if ok && e.lines == 0 {
 			if first, _ := nameSequence(name); l.sequence != first {
 				return nil, fmt.Errorf("%s begins with the sequence %d, which is not that of its name: give it its own name again", name, l.sequence)
@@ -188,7 +191,7 @@ func readEnding(fsys fs.FS, name string) (*ending, error) {
 			e.begun = l.time()
 		}
 		if !ok || e.lines > 0 && !l.follows(&e.tip) {
-			broken = true
+			broken, written = true, ok && l.isCheckpoint()
 			continue
 		}
 		e.tip, e.whole = l.tip, e.size
