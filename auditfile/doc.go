@@ -42,6 +42,8 @@
 // time that it is another one, or, without a signing key, Last and Hash of a [Report], which verify prints. What came after
 // the checkpoint is not covered by it, so the more often the better. The public key in [Trust] shows in addition that every
 // checkpoint in the log was signed with the service's own key, up to [Report.Covered].
+// The key signs what Open found, too: a log that was written anew while no Log had it open, and was then opened again, shows
+// only against a checkpoint that was kept elsewhere. Give each log a key of its own.
 //
 // # Retention and erasure
 //
