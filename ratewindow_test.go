@@ -264,7 +264,7 @@ func TestFirstBurst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newRateWindows(167, 0, 1)
 		s.spread = func(*rand.Rand) float64 { return 0.020 }
-		for phase := time.Duration(0); phase < 9*time.Second; phase += 370 * time.Millisecond {
+		for phase := time.Duration(0); phase < 9*time.Second; phase += 610 * time.Millisecond {
 			s.sleepInto(phase)
 			took := burst(t, clientOf(t, transport(s.RoundTrip)), 167)
 			assert.Equal(t, 80*time.Millisecond, took, "one window's worth at %v", phase)
