@@ -86,6 +86,12 @@ var (
 	ErrSealed = class("the record cannot be opened", nil)
 	// ErrVersionConflict: somebody else has changed the record of a workspace meanwhile. Nothing was written.
 	ErrVersionConflict = class("the record was changed meanwhile", nil)
+	// ErrWebhookRefused: a request to a [Receiver] was refused: it is not what Intercom sends, or too large. Nothing of it was used.
+	ErrWebhookRefused = class("webhook refused", nil)
+	// ErrWebhookSignature: it has no signature by a secret of the app, or none in the form of its route. Also ErrWebhookRefused.
+	ErrWebhookSignature = class("webhook without a valid signature", ErrWebhookRefused)
+	// ErrWebhookTime: the notification is more than a day old, or from the future. Also ErrWebhookRefused.
+	ErrWebhookTime = class("notification out of its time", ErrWebhookRefused)
 	// ErrDenied: a guard does not allow the call; it is a [*DeniedError]. It is this program's own policy, not
 	// Intercom's word, which is ErrForbidden.
 	ErrDenied = class("denied", nil)

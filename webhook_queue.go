@@ -1,0 +1,224 @@
+package intercomrbac
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+)
+
+const (
+	handlerTime = time.Minute
+	storeTime   = 10 * time.Second
+)
+
+// attemptWaits are the times between the runs of a handler.
+var attemptWaits = [...]time.Duration{time.Second, 5 * time.Second, 30 * time.Second}
+
+// delivery is a notification on its way to its handler.
+type delivery struct {
+	n      Notification
+	key    string
+	handle func(context.Context, Notification) error
+	until  time.Time       // of the claim
+	ctx    context.Context // values of the request
+	queued bool
+}
+
+// begin takes a delivery into the books of this process, unless it is there.
+func (r *Receiver) begin(key string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, there := r.inFlight[key]; there {
+		return false
+	}
+	r.inFlight[key] = struct{}{}
+	return true
+}
+
+// end strikes a delivery off.
+func (r *Receiver) end(d *delivery) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.inFlight, d.key)
+}
+
+// enqueue has a delivery handled in a goroutine of its own, unless the queue is full or closed.
+func (r *Receiver) enqueue(d *delivery) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed || r.queued >= r.config.Queue {
+		return false
+	}
+	d.queued = true
+	r.queued++
+	r.busy++
+	go r.deliver(d)
+	return true
+}
+
+// deliver runs the handler until it succeeds, or has failed often enough.
+func (r *Receiver) deliver(d *delivery) {
+	defer r.leave(func() {
+		delete(r.inFlight, d.key)
+		r.queued--
+	})
+	defer func() { // of the store
+		if p := recover(); p != nil {
+			r.report(d.ctx, d.n, d.failed(fmt.Errorf("the delivery store panicked: %s", printable(fmt.Sprint(p), 200))))
+		}
+	}()
+	ctx, cancel := context.WithCancel(d.ctx)
+	defer cancel()
+	defer context.AfterFunc(r.ctx, cancel)()
+	handled := false
+	defer func() { // deferred, for runtime.Goexit
+		var err error
+		if handled {
+			err = r.keep(d.ctx, d)
+		} else {
+			err = r.release(d.ctx, d)
+		}
+		if err != nil {
+			r.report(d.ctx, d.n, err)
+		}
+	}()
+	for {
+		d.n.Attempt++
+		if !r.acquire(ctx, r.workers) {
+			r.report(d.ctx, d.n, d.failed(errors.New("it was not handled: the Receiver was closed")))
+			return
+		}
+		handled = r.run(ctx, d)
+		if handled || d.n.Attempt > len(attemptWaits) || ctx.Err() != nil {
+			return
+		}
+		wait := attemptWaits[d.n.Attempt-1]
+		r.pause(wait/2 + rand.N(wait))
+	}
+}
+
+// acquire takes a place, and is false if ctx ends first.
+func (r *Receiver) acquire(ctx context.Context, places chan struct{}) bool {
+	select {
+	case places <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// run calls the handler once, with a place among the workers, which it gives free.
+func (r *Receiver) run(ctx context.Context, d *delivery) (ok bool) {
+	err := errors.New("the handler ended its goroutine")
+	defer func() { // deferred, for runtime.Goexit
+		<-r.workers
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the handler panicked: %s", printable(fmt.Sprint(p), 200))
+		}
+		if err != nil {
+			r.report(d.ctx, d.n, d.failed(err))
+		}
+	}()
+	ctx, cancel := context.WithTimeout(ctx, handlerTime)
+	defer cancel()
+	var p Principal // in place of one that a middleware may have put there
+	if r.config.Principal != nil {
+		if p, err = r.config.Principal(ctx, d.n.Workspace); err != nil {
+			err = fmt.Errorf("who acts is not known: %w", err)
+			return false
+		}
+		if p.Workspace != "" && p.Workspace != d.n.Workspace {
+			err = fmt.Errorf("%w: the Principal is of %.80q", ErrWrongWorkspace, string(p.Workspace))
+			return false
+		}
+	}
+	err = d.handle(WithPrincipal(ctx, p), d.n)
+	return err == nil
+}
+
+// failed is the error of an attempt.
+func (d *delivery) failed(err error) error {
+	return &callError{fmt.Sprintf("notification %s %s: attempt %d of %d: %s", printable(string(d.n.Topic), 80), printable(d.n.ID, 80),
+		d.n.Attempt, len(attemptWaits)+1, untitled(err)), []error{err}}
+}
+
+// pause waits, but not for a receiver that closes.
+func (r *Receiver) pause(d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-r.closing:
+	}
+}
+
+// keep has the store keep the key of what was handled.
+func (r *Receiver) keep(ctx context.Context, d *delivery) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTime)
+	defer cancel()
+	if err := r.config.Deliveries.Keep(ctx, d.key, time.Now().Add(keepFor)); err != nil {
+		return fmt.Errorf("intercomrbac: Receiver: it was handled, but the delivery store failed, so that it may be handled again: %w", err)
+	}
+	return nil
+}
+
+// release has the store give free what was not handled. A claim that is over may be another's by now.
+func (r *Receiver) release(ctx context.Context, d *delivery) error {
+	if !time.Now().Before(d.until) {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTime)
+	defer cancel()
+	if err := r.config.Deliveries.Release(ctx, d.key); err != nil {
+		return fmt.Errorf("intercomrbac: Receiver: the delivery store failed: %w", err)
+	}
+	return nil
+}
+
+// leave ends a goroutine.
+func (r *Receiver) leave(strike func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	strike()
+	r.busy--
+	if r.closed && r.busy == 0 {
+		close(r.idle)
+	}
+}
+
+// Close takes no more notifications (503, so that Intercom sends them again), has those in the queue handled, without the waits between
+// attempts, and returns when that is done. Where ctx ends first the contexts of the handlers end, and the error says how many had not
+// returned. Close may be called more than once.
+func (r *Receiver) Close(ctx context.Context) error {
+	if r == nil || r.cancel == nil {
+		return nil
+	}
+	r.mu.Lock()
+	if !r.closed {
+		r.closed = true
+		close(r.closing)
+		if r.busy == 0 {
+			close(r.idle)
+		}
+	}
+	r.mu.Unlock()
+	defer r.cancel()
+	select {
+	case <-r.idle:
+		return nil
+	default:
+	}
+	select {
+	case <-r.idle:
+		return nil
+	case <-ctx.Done():
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.busy == 0 {
+		return nil
+	}
+	return fmt.Errorf("intercomrbac: Receiver: closed before all was handled, %d at work or in the queue: %w", r.busy, ctx.Err())
+}
