@@ -87,7 +87,7 @@ func (r *Receiver) confirm(id WorkspaceID, c *uninstallCheck) {
 			r.report(r.ctx, Notification{Workspace: id}, &callError{fmt.Sprintf("the uninstall of %.80q is not confirmed: %s", string(id), untitled(err)), []error{err}})
 		}
 		r.pause(confirmEvery)
-		if !r.noticed(id, c) || !r.acquire(r.ctx, r.confirms) {
+		if !r.noticed(id, c) || !r.acquire(r.confirms) {
 			return
 		}
 	}

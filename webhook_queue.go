@@ -86,7 +86,7 @@ func (r *Receiver) deliver(d *delivery) {
 	}()
 	for {
 		d.n.Attempt++
-		if !r.acquire(ctx, r.workers) {
+		if !r.acquire(r.workers) {
 			r.report(d.ctx, d.n, d.failed(errors.New("it was not handled: the Receiver was closed")))
 			return
 		}
@@ -99,14 +99,17 @@ func (r *Receiver) deliver(d *delivery) {
 	}
 }
 
-// acquire takes a place, and is false if ctx ends first.
-func (r *Receiver) acquire(ctx context.Context, places chan struct{}) bool {
+// acquire takes a place, and is false if the receiver's time is over first.
+func (r *Receiver) acquire(places chan struct{}) bool {
 	select {
 	case places <- struct{}{}:
-		return true
-	case <-ctx.Done():
-		return false
+		if r.ctx.Err() == nil {
+			return true
+		}
+		<-places
+	case <-r.ctx.Done():
 	}
+	return false
 }
 
 // run calls the handler once, with a place among the workers, which it gives free.
