@@ -24,13 +24,19 @@ type DeliveryStore interface {
 // NewMemoryDeliveryStore returns a store in memory, for a program of one process that may handle a notification again after a restart.
 // It keeps the newest 200,000 keys, of 100 bytes or so each: where more come within 48 hours, use a store that lasts.
 func NewMemoryDeliveryStore() DeliveryStore {
-	return &memoryDeliveries{kept: map[[sha256.Size]byte]*keptDelivery{}}
+	return newMemoryDeliveries(maxDeliveries)
+}
+
+func newMemoryDeliveries(most int) *memoryDeliveries {
+	return &memoryDeliveries{most: most, kept: map[[sha256.Size]byte]*keptDelivery{}}
 }
 
 const maxDeliveries = 200_000
 
 // memoryDeliveries has the keys by their hashes, which are half as long.
 type memoryDeliveries struct {
+	most int
+
 	mu    sync.Mutex
 	kept  map[[sha256.Size]byte]*keptDelivery
 	queue []*keptDelivery // the oldest first; some may be gone
@@ -88,7 +94,7 @@ func (m *memoryDeliveries) put(key string, until, now time.Time) {
 	for len(m.queue) > 0 {
 		oldest := m.queue[0]
 		there := m.kept[oldest.key] == oldest
-		if there && oldest.until.After(now) && len(m.queue) < maxDeliveries {
+		if there && oldest.until.After(now) && len(m.queue) < m.most {
 			break
 		}
 		if there {

@@ -124,11 +124,11 @@ func (n Notification) Conversation() (*Conversation, error) {
 		return nil, err
 	}
 	c := item.Conversation
-	if c.ID == "" {
+	switch model := item.Nested.Model; {
+	case c.Type == "":
+		c = Conversation{ID: model.ID, CreatedAt: model.CreatedAt, UpdatedAt: model.UpdatedAt}
+	case c.ID == "":
 		c.ID = item.ConversationID
-	}
-	if model := item.Nested.Model; c.ID == "" {
-		c.ID, c.CreatedAt, c.UpdatedAt = model.ID, model.CreatedAt, model.UpdatedAt
 	}
 	if c.ID == "" {
 		return nil, n.bad(noID)
