@@ -24,6 +24,7 @@ type delivery struct {
 	until  time.Time       // of the claim
 	ctx    context.Context // values of the request
 	queued bool
+	lost   bool // to another process
 }
 
 // begin takes a delivery into the books of this process, unless it is there.
@@ -91,7 +92,7 @@ func (r *Receiver) deliver(d *delivery) {
 			return
 		}
 		handled = r.run(ctx, d)
-		if handled || d.n.Attempt > len(attemptWaits) || ctx.Err() != nil {
+		if handled || d.lost || d.n.Attempt > len(attemptWaits) || ctx.Err() != nil {
 			return
 		}
 		wait := attemptWaits[d.n.Attempt-1]
@@ -112,6 +113,26 @@ func (r *Receiver) acquire(places chan struct{}) bool {
 	return false
 }
 
+// renew claims anew what was claimed too long ago, unless another process has taken it since.
+func (r *Receiver) renew(d *delivery) {
+	now := time.Now()
+	if now.Before(d.until) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(d.ctx, storeTime)
+	defer cancel()
+	until := now.Add(claimFor)
+	free, err := r.config.Deliveries.Claim(ctx, d.key, until)
+	switch {
+	case err != nil: // twice is better than never
+		r.report(d.ctx, d.n, d.failed(fmt.Errorf("the delivery store failed, so that another process may handle it, too: %w", err)))
+	case free:
+		d.until = until
+	default:
+		d.lost = true
+	}
+}
+
 // run calls the handler once, with a place among the workers, which it gives free.
 func (r *Receiver) run(ctx context.Context, d *delivery) (ok bool) {
 	err := errors.New("the handler ended its goroutine")
@@ -124,6 +145,10 @@ func (r *Receiver) run(ctx context.Context, d *delivery) (ok bool) {
 			r.report(d.ctx, d.n, d.failed(err))
 		}
 	}()
+	if r.renew(d); d.lost {
+		err = nil
+		return false
+	}
 	ctx, cancel := context.WithTimeout(ctx, handlerTime)
 	defer cancel()
 	var p Principal // in place of one that a middleware may have put there

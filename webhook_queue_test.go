@@ -557,6 +557,100 @@ func TestAClaimOfACrashedProcessEndsBeforeIntercomSendsAgain(t *testing.T) {
 	})
 }
 
+// A claim may end while the one who has it is still at work, and another process may take the delivery then.
+func TestAClaimThatIsOver(t *testing.T) {
+	t.Parallel()
+	replica := func(t *testing.T, store intercomrbac.DeliveryStore, handle func(ctx context.Context, attempt int) error) (*hooks, *atomic.Int64) {
+		ran := new(atomic.Int64)
+		h := newHooks(t, func(c *intercomrbac.ReceiverConfig) { c.Deliveries, c.Workers = store, 1 })
+		h.On(intercomrbac.EventConversationUserCreated, func(ctx context.Context, n intercomrbac.Notification) error {
+			ran.Add(1)
+			return handle(ctx, n.Attempt)
+		})
+		return h, ran
+	}
+	takes := func(d time.Duration) func(context.Context, int) error {
+		return func(ctx context.Context, _ int) error { return sleepFor(ctx, d) }
+	}
+	failsAfter := func(d time.Duration) func(context.Context, int) error {
+		return func(ctx context.Context, _ int) error { return errors.Join(errors.New("cannot"), sleepFor(ctx, d)) }
+	}
+	t.Run("not by the same process", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			h, ran := replica(t, intercomrbac.NewMemoryDeliveryStore(), takes(55*time.Second))
+			d := h.created("notif_1")
+			d.To(h)
+			advance(52 * time.Second)
+			assert.Equal(t, 200, d.To(h).Status)
+			h.drain(t)
+			assert.EqualValues(t, 1, ran.Load())
+		})
+	})
+	t.Run("who has it no more does not try again", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			store := intercomrbac.NewMemoryDeliveryStore()
+			first, ran := replica(t, store, failsAfter(55*time.Second))
+			second, alsoRan := replica(t, store, takes(time.Second))
+			d := first.created("notif_1")
+			d.To(first)
+			advance(52 * time.Second)
+			d.To(second)
+			advance(10 * time.Minute)
+			assert.EqualValues(t, 1, ran.Load())
+			assert.EqualValues(t, 1, alsoRan.Load())
+			assert.Equal(t, 200, first.created("notif_2").To(first).Status, "its worker is free")
+			advance(time.Second)
+			assert.EqualValues(t, 2, ran.Load())
+			first.drain(t)
+			second.drain(t)
+		})
+	})
+	t.Run("nor gives free what is another's", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			store := intercomrbac.NewMemoryDeliveryStore()
+			first, ran := replica(t, store, failsAfter(55*time.Second))
+			second, alsoRan := replica(t, store, takes(40*time.Second))
+			d := first.created("notif_1")
+			d.To(first)
+			for ran.Load() < 4 {
+				advance(time.Second)
+			}
+			advance(52 * time.Second)
+			d.To(second)
+			advance(10 * time.Second)
+			assert.Equal(t, 4, first.heard(), "the last attempt has failed")
+			third, neverRan := replica(t, store, takes(0))
+			d.To(third)
+			first.drain(t)
+			second.drain(t)
+			third.drain(t)
+			assert.EqualValues(t, 1, alsoRan.Load())
+			assert.Zero(t, neverRan.Load())
+		})
+	})
+	t.Run("when the store is down", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			store := &faultyStore{DeliveryStore: intercomrbac.NewMemoryDeliveryStore()}
+			h, ran := replica(t, store, func(ctx context.Context, attempt int) error {
+				if attempt == 1 {
+					return failsAfter(55*time.Second)(ctx, attempt)
+				}
+				return nil
+			})
+			h.created("notif_1").To(h)
+			advance(time.Second)
+			store.claim = errors.New("no connection")
+			h.drain(t)
+			assert.EqualValues(t, 2, ran.Load(), "twice is better than never")
+			assert.ErrorContains(t, errors.Join(h.reported()...), "so that another process may handle it, too: no connection")
+		})
+	})
+}
+
 // C13: while the secret is replaced nothing is refused, and afterwards nothing under the old one is taken.
 func TestRotationOfTheSecretLosesNothing(t *testing.T) {
 	t.Parallel()
