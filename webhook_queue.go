@@ -151,19 +151,28 @@ func (r *Receiver) run(ctx context.Context, d *delivery) (ok bool) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, handlerTime)
 	defer cancel()
-	var p Principal // in place of one that a middleware may have put there
-	if r.config.Principal != nil {
-		if p, err = r.config.Principal(ctx, d.n.Workspace); err != nil {
-			err = fmt.Errorf("who acts is not known: %w", err)
-			return false
-		}
-		if p.Workspace != "" && p.Workspace != d.n.Workspace {
-			err = fmt.Errorf("%w: the Principal is of %.80q", ErrWrongWorkspace, string(p.Workspace))
-			return false
-		}
+	p, unknown := r.principal(ctx, d.n.Workspace)
+	if unknown != nil {
+		err = unknown
+		return false
 	}
-	err = d.handle(WithPrincipal(ctx, p), d.n)
+	err = d.handle(WithPrincipal(ctx, p), d.n) // in place of a principal that a middleware may have put there
 	return err == nil
+}
+
+// principal returns who handlers act as.
+func (r *Receiver) principal(ctx context.Context, id WorkspaceID) (Principal, error) {
+	if r.config.Principal == nil {
+		return Principal{}, nil
+	}
+	p, err := r.config.Principal(ctx, id)
+	switch {
+	case err != nil:
+		return Principal{}, fmt.Errorf("who acts is not known: %w", err)
+	case p.Workspace != "" && p.Workspace != id:
+		return Principal{}, fmt.Errorf("%w: the Principal is of %.80q", ErrWrongWorkspace, string(p.Workspace))
+	}
+	return p, nil
 }
 
 // failed is the error of an attempt.

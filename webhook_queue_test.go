@@ -280,7 +280,12 @@ func panickingHandler(context.Context, intercomrbac.Notification) error { panic(
 func TestAHandlerThatEndsItsGoroutine(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		h := newHooks(t, func(c *intercomrbac.ReceiverConfig) { c.Workers, c.Queue = 1, 1 })
+		h := newHooks(t, func(c *intercomrbac.ReceiverConfig) {
+			c.Workers, c.Queue = 1, 1
+			c.Principal = func(context.Context, intercomrbac.WorkspaceID) (intercomrbac.Principal, error) {
+				return intercomrbac.Principal{Service: "router"}, nil
+			}
+		})
 		h.On(intercomrbac.EventConversationUserCreated, func(context.Context, intercomrbac.Notification) error {
 			runtime.Goexit()
 			return nil

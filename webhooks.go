@@ -33,9 +33,10 @@ type ReceiverConfig struct {
 	// Principal says who handlers act as in a workspace, such as a service that acts through a teammate of it; nil is nobody, so that
 	// guarded calls are refused. A principal of another workspace is an error.
 	Principal func(ctx context.Context, id WorkspaceID) (Principal, error)
-	// OnError learns what went wrong, for a log: requests that were refused (of those whose signature is not right the notification is
-	// zero), handlers that failed, and a store, a directory or another function of this config that did. It may be called from
-	// many goroutines at once. Where a handler panicked it is called while the stack is still there for runtime/debug.Stack.
+	// OnError learns what went wrong, for a log: requests that were refused, whose notification is zero; handlers that failed; and a store,
+	// a directory or another function of this config that did (of an uninstall or a health check the notification has the Workspace
+	// alone). It may be called from many goroutines at once. Where a handler panicked it is called while the stack is still there for
+	// runtime/debug.Stack.
 	OnError func(ctx context.Context, n Notification, err error)
 	// Uninstalled finds out whether the app is still installed, by asking Intercom (GET /me), and gives the workspace up if it is not.
 	// It is called after an uninstall notice, which may come from anyone, and for one workspace once at a time and at most once a

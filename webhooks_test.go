@@ -35,6 +35,7 @@ const (
 type hooks struct {
 	*intercomrbac.Receiver
 	srv *intercomtest.Server
+	ids intercomtest.Seeded
 
 	mu   sync.Mutex
 	errs []error
@@ -44,7 +45,7 @@ type hooks struct {
 func newHooks(tb testing.TB, change ...func(*intercomrbac.ReceiverConfig)) *hooks {
 	tb.Helper()
 	h := &hooks{srv: intercomtest.NewServer(tb)}
-	h.srv.Seed()
+	h.ids = h.srv.Seed()
 	config := intercomrbac.ReceiverConfig{
 		Secrets:   []intercomrbac.Secret{intercomrbac.NewSecret(hookSecret)},
 		Workspace: hookWorkspace,
@@ -588,4 +589,22 @@ func FuzzReceiverBody(f *testing.F) {
 			_, _ = n.APIRequest()
 		}
 	})
+}
+
+func BenchmarkReceiver(b *testing.B) {
+	h := newHooks(b, func(c *intercomrbac.ReceiverConfig) { c.OnError = nil })
+	d := h.srv.Notification(hookSecret, intercomtest.Notification{Topic: "test", Item: h.srv.ConversationItem(h.ids.Conversations[0])})
+	forged := d
+	forged.Header = http.Header{"X-Hub-Signature": {intercomtest.SignNotification(otherSecret, d.Body)}}
+	h.On("test", func(context.Context, intercomrbac.Notification) error { return nil })
+	for name, d := range map[string]intercomtest.Delivery{"repeated": d, "forged": forged} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			b.SetBytes(int64(len(d.Body)))
+			for b.Loop() {
+				h.ServeHTTP(nowhere{}, requestOf(b.Context(), d))
+			}
+		})
+	}
+	h.drain(b)
 }
