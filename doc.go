@@ -54,6 +54,12 @@
 // sinks together, and [DataEventSink] shows the record in Intercom. Package auditfile keeps it in files, durably, and so that
 // changes show.
 //
+// # Webhooks
+//
+// [NewReceiver] makes a [Receiver], the HTTP handler of what Intercom sends to an app: notifications, whose signature is
+// checked and which are handled once, from a queue; uninstall notices, for which [Workspaces.Check] fits; and health checks.
+// What tells that a role is old makes the [RoleDirectory] forget it, and never grants anything.
+//
 // # Routing
 //
 // A [Router] assigns conversations to teams by topic, as the principal of the context.
