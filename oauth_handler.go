@@ -16,13 +16,15 @@ import (
 // OAuthHandlers says what a service does around an install. Account and OnInstall are needed.
 type OAuthHandlers struct {
 	// Account returns who is signed in to the service, by the request alone. The one who ends an install must be the one
-	// who began it. Empty, or an error, is nobody.
+	// who began it. Empty, or an error, is nobody. Intercom's site sends the browser back, so a session cookie has to be
+	// SameSite=Lax: a Strict one does not come along.
 	Account func(*http.Request) (string, error)
 	// OnInstall keeps the workspace, whose Account is set. [Workspaces.Install] fits.
 	OnInstall func(context.Context, Workspace) error
 	// OnConflict answers where OnInstall says ErrWorkspaceTaken; nil answers as all failures do. The workspace has no token.
 	OnConflict func(http.ResponseWriter, *http.Request, Workspace)
-	// OnFailure learns why an install failed, for a log; may be nil. The browser is not told.
+	// OnFailure learns why an install failed, for a log; may be nil. The browser is not told. Log neither the query nor the
+	// cookies of the request: its code may not have been used.
 	OnFailure func(*http.Request, error)
 	// Targets are where a browser may be sent after an install: paths of the service's own, such as "/settings", and https
 	// URLs. /install?to=TARGET chooses one, letter for letter; the default is the first, or [AppStoreRedirect], which is always
@@ -97,6 +99,10 @@ const installCookie = "__Host-intercom-install"
 
 // ServeHTTP implements [http.Handler].
 func (h *installer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	header := w.Header()
+	header.Set("Cache-Control", "no-store")
+	header.Set("Referrer-Policy", "no-referrer") // the URL holds code and state
+	header.Set("X-Content-Type-Options", "nosniff")
 	step := h.begin
 	switch r.URL.Path {
 	case "/install":
@@ -111,10 +117,6 @@ func (h *installer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "Method Not Allowed", http.StatusMethodNotAllowed)
 		return
 	}
-	header := w.Header()
-	header.Set("Cache-Control", "no-store")
-	header.Set("Referrer-Policy", "no-referrer") // the URL holds code and state
-	header.Set("X-Content-Type-Options", "nosniff")
 	err := step(w, r)
 	if err == nil {
 		return
@@ -232,8 +234,8 @@ func (o *OAuth) SignIn(ctx context.Context, session string, query url.Values) (W
 var opUninstall = Operation{Name: "oauth.uninstall", Method: "POST", Path: "/auth/uninstall", Effect: Destructive, Repeatable: true}
 
 // Uninstall takes the app out of the workspace, at Intercom, by the workspace's token, which is dead afterwards. A token that is
-// dead already is no error. It asks nobody: whether the caller may is for [Guard.Audited] to decide, with settings:manage for
-// instance. It is ErrInvalidRequest if the workspace is of another region than the app.
+// dead already, by Intercom's word, is no error; another 401, such as a proxy's, is. It asks nobody: whether the caller may is for
+// [Guard.Audited] to decide, with settings:manage for instance. It is ErrInvalidRequest if the workspace is of another region than the app.
 //
 // Source: https://developers.intercom.com/docs/build-an-integration/learn-more/authentication/installing-uninstalling-apps
 func (o *OAuth) Uninstall(ctx context.Context, w Workspace) error {
@@ -250,7 +252,7 @@ func (o *OAuth) Uninstall(ctx context.Context, w Workspace) error {
 		return err
 	}
 	err = c.Do(WithPrincipal(ctx, Principal{}), opUninstall, Call{}, nil)
-	if e, ok := errors.AsType[*APIError](err); ok && errors.Is(err, ErrUnauthorized) && !e.foreign {
+	if saysDead(err) {
 		return nil
 	}
 	return err

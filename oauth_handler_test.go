@@ -408,11 +408,14 @@ func TestInstallHandlerFailures(t *testing.T) {
 	t.Run("other pages and methods", func(t *testing.T) {
 		t.Parallel()
 		d := newInstallDesk(t)
-		assert.Equal(t, http.StatusNotFound, d.browser("ana").get("/auth/intercom/other").StatusCode)
+		other := d.browser("ana").get("/auth/intercom/other")
+		assert.Equal(t, http.StatusNotFound, other.StatusCode)
+		assertPrivate(t, other)
 		for _, page := range []string{"install", "callback"} {
 			w := httptest.NewRecorder()
 			d.handler.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/auth/intercom/"+page, nil))
 			assert.Equal(t, []any{http.StatusMethodNotAllowed, "GET"}, []any{w.Code, w.Header().Get("Allow")})
+			assertPrivate(t, opened{Header: w.Header()})
 		}
 		assert.Empty(t, d.srv.Calls())
 	})
@@ -544,6 +547,9 @@ func TestUninstall(t *testing.T) {
 		"unauthorized":          {401, list("unauthorized"), nil},
 		"a scope is missing":    {401, list("token_unauthorized"), intercomrbac.ErrScopeMissing},
 		"a proxy does not know": {401, `<html>`, intercomrbac.ErrUnauthorized},
+		"a proxy says nothing":  {401, ``, intercomrbac.ErrUnauthorized},
+		"a proxy speaks JSON":   {401, `{"error":"login required"}`, intercomrbac.ErrUnauthorized},
+		"a lost header":         {401, list("missing_authorization_header"), intercomrbac.ErrUnauthorized},
 		"forbidden":             {403, list("forbidden"), intercomrbac.ErrForbidden},
 		"down":                  {500, `oops`, intercomrbac.ErrUnavailable},
 	} {

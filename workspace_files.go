@@ -114,6 +114,9 @@ func (s *FileWorkspaceStore) Save(ctx context.Context, record WorkspaceRecord, o
 	if err != nil {
 		return fmt.Errorf("intercomrbac: the record of workspace %.80q: %w", string(record.ID), err)
 	}
+	if len(content)+1 > maxRecordFile { // it could not be read again
+		return fmt.Errorf("%w: the record of workspace %.80q has %d bytes: a file holds %d", ErrInvalidRequest, string(record.ID), len(content), maxRecordFile)
+	}
 	return s.locked(ctx, func() error {
 		there, err := s.Get(ctx, record.ID)
 		switch {

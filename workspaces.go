@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"sync"
 	"time"
+	"unicode/utf8"
 )
 
 // WorkspacesConfig configures [NewWorkspaces]. Store and Keys are needed.
@@ -127,8 +128,8 @@ func checkWorkspaceID(id WorkspaceID) error {
 // Install seals the token of a workspace and saves it, in place of what was there: the workspace that [OAuth.Callback] returned,
 // once it is known that it may be linked to whoever began. An install revives a workspace that was revoked. If the workspace
 // is tied to another account, revoked or not, the error is ErrWorkspaceTaken and nothing is changed: to let it go, Delete its
-// record in the store. It is ErrInvalidRequest if the workspace has no id, region or token; otherwise an error of the store.
-// It fits OAuthHandlers.OnInstall.
+// record in the store. It is ErrInvalidRequest if the workspace has no id, region or token, or its account is no UTF-8; otherwise
+// an error of the store. It fits OAuthHandlers.OnInstall.
 func (w *Workspaces) Install(ctx context.Context, workspace Workspace) error {
 	if w == nil || w.store == nil {
 		return errNoWorkspaces
@@ -144,6 +145,9 @@ func (w *Workspaces) Install(ctx context.Context, workspace Workspace) error {
 	}
 	if err := checkSecret(workspace.Token.Reveal(), "token"); err != nil {
 		return fmt.Errorf("%w: Install: %w", ErrInvalidRequest, err)
+	}
+	if !utf8.ValidString(workspace.Account) { // a store that changes it, as JSON does, would tie the workspace to nobody
+		return fmt.Errorf("%w: Install: the account is no UTF-8", ErrInvalidRequest)
 	}
 	if workspace.InstalledAt.IsZero() {
 		workspace.InstalledAt = time.Now()

@@ -78,6 +78,7 @@ func (s *service) web() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/auth/intercom/", s.pages)
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+		who, _ := account(r)
 		records, err := s.installed(r.Context())
 		if err != nil {
 			http.Error(w, "the workspaces cannot be listed", http.StatusInternalServerError)
@@ -90,6 +91,9 @@ func (s *service) web() http.Handler {
 		}
 		var rows []row
 		for _, record := range records {
+			if record.Account != who { // each account sees its own
+				continue
+			}
 			names, err := s.admins(r.Context(), record.ID)
 			row := row{ID: record.ID, Admins: names}
 			if err != nil {
@@ -103,6 +107,10 @@ func (s *service) web() http.Handler {
 	mux.HandleFunc("POST /uninstall", func(w http.ResponseWriter, r *http.Request) {
 		id := intercomrbac.WorkspaceID(r.PostFormValue("workspace"))
 		workspace, err := s.workspaces.Get(r.Context(), id)
+		if who, _ := account(r); who == "" || err == nil && workspace.Account != who {
+			http.Error(w, "the workspace is not yours", http.StatusForbidden)
+			return
+		}
 		if err == nil {
 			err = s.oauth.Uninstall(r.Context(), workspace)
 		}
