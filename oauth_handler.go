@@ -19,7 +19,8 @@ type OAuthHandlers struct {
 	// who began it. Empty, or an error, is nobody. Intercom's site sends the browser back, so a session cookie has to be
 	// SameSite=Lax: a Strict one does not come along.
 	Account func(*http.Request) (string, error)
-	// OnInstall keeps the workspace, whose Account is set. [Workspaces.Install] fits.
+	// OnInstall keeps the workspace, whose Account is set. [Workspaces.Install] fits. It has 30 seconds, also where the browser
+	// has gone.
 	OnInstall func(context.Context, Workspace) error
 	// OnConflict answers where OnInstall says ErrWorkspaceTaken; nil answers as all failures do. The workspace has no token.
 	OnConflict func(http.ResponseWriter, *http.Request, Workspace)
@@ -27,7 +28,7 @@ type OAuthHandlers struct {
 	// cookies of the request: its code may not have been used.
 	OnFailure func(*http.Request, error)
 	// Targets are where a browser may be sent after an install: paths of the service's own, such as "/settings", and https
-	// URLs. /install?to=TARGET chooses one, letter for letter; the default is the first, or [AppStoreRedirect], which is always
+	// URLs (http on a loopback host). /install?to=TARGET chooses one, letter for letter; the default is the first, or [AppStoreRedirect], which is always
 	// among them.
 	Targets []string
 }
@@ -40,7 +41,8 @@ const AppStoreRedirect = "https://app.intercom.com/appstore/redirect?install_suc
 // Handler returns the two pages of an install: GET /install sends the browser to Intercom, and GET /callback, which is the
 // RedirectURL, ends it. Put them under a path of the service's own with http.StripPrefix. The state is tied to the browser, by a
 // cookie that no other site can set, and to the account. Every failure looks the same to the browser: status 400 and one
-// page. Nothing is taken from the Host header or from what proxies forward.
+// page. Nothing is taken from the Host header or from what proxies forward. Limit how often an account may begin where that
+// matters: NewMemoryStateStore takes 100,000 in ten minutes, for all of them.
 //
 // It is an error if Account or OnInstall is missing, or a target is not one.
 func (o *OAuth) Handler(handlers OAuthHandlers) (http.Handler, error) {
@@ -175,7 +177,10 @@ func (h *installer) end(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	workspace.Account = account
-	if err := h.OnInstall(r.Context(), workspace); err != nil {
+	// The token is here once: a browser that leaves now must not lose it.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), defaultTimeout)
+	defer cancel()
+	if err := h.OnInstall(ctx, workspace); err != nil {
 		if errors.Is(err, ErrWorkspaceTaken) && h.OnConflict != nil {
 			workspace.Token = Secret{}
 			h.OnConflict(w, r, workspace)

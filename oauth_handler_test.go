@@ -379,6 +379,27 @@ func TestInstallHandlerFailures(t *testing.T) {
 		failed(t, b.get(b.begin(t, "")))
 		require.ErrorIs(t, d.failures[0], io.ErrClosedPipe)
 	})
+	t.Run("the browser leaves before it is kept", func(t *testing.T) {
+		t.Parallel()
+		ctx, leave := context.WithCancel(t.Context())
+		var kept error
+		d := newInstallDesk(t, func(h *intercomrbac.OAuthHandlers) {
+			h.OnInstall = func(ctx context.Context, _ intercomrbac.Workspace) error {
+				leave()
+				kept = ctx.Err()
+				return kept
+			}
+		})
+		b := d.browser("ana")
+		r := httptest.NewRequestWithContext(ctx, http.MethodGet, b.begin(t, ""), nil)
+		for name, value := range b.cookies {
+			r.AddCookie(&http.Cookie{Name: name, Value: value})
+		}
+		w := httptest.NewRecorder()
+		d.handler.ServeHTTP(w, r)
+		require.NoError(t, kept)
+		assert.Equal(t, http.StatusFound, w.Code)
+	})
 	t.Run("taken, and nobody answers", func(t *testing.T) {
 		t.Parallel()
 		d := newInstallDesk(t)
