@@ -357,8 +357,6 @@ func Advice(err error) string {
 		return "ask the teammate to verify the address in Intercom, then to sign in again"
 	case errors.Is(err, ErrWorkspaceTaken):
 		return "sign in with the account that the workspace is tied to, or untie it there first"
-	case errors.Is(err, ErrWorkspaceNotFound):
-		return "the app is not installed in the workspace, or not any more: have it installed (again)"
 	case errors.Is(err, ErrWebhookSignature):
 		return "a few are strangers at the door; if it is all of them, give the client secret that the Developer Hub shows, and leave the body as it comes on its way here"
 	case errors.Is(err, ErrWebhookTime):

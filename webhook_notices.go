@@ -13,7 +13,7 @@ const (
 	maxConfirms  = 16 // at a time
 	confirmEvery = time.Minute
 	confirmTime  = 30 * time.Second
-	maxID        = 128 // bytes of a workspace's id
+	maxChecks    = 10_000 // workspaces of whom there was a notice within the last minute
 )
 
 // uninstallCheck is of a workspace whose uninstall is being confirmed, or was within the last minute.
@@ -42,7 +42,7 @@ func (r *Receiver) serveUninstall(_ http.ResponseWriter, q *http.Request) (int, 
 func workspaceIn(body []byte, member string) (WorkspaceID, error) {
 	var object map[string]json.RawMessage
 	var id WorkspaceID
-	if json.Unmarshal(body, &object) != nil || json.Unmarshal(object[member], &id) != nil || id == "" || len(id) > maxID {
+	if json.Unmarshal(body, &object) != nil || json.Unmarshal(object[member], &id) != nil || checkWorkspaceID(id) != nil {
 		return "", refused("the body is no object with a workspace's id in %s", member)
 	}
 	return id, nil
@@ -52,12 +52,12 @@ func workspaceIn(body []byte, member string) (WorkspaceID, error) {
 func (r *Receiver) hint(id WorkspaceID) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.closed {
-		return false
-	}
-	if c := r.checks[id]; c != nil {
+	if c := r.checks[id]; c != nil && !r.closed {
 		c.again = true
 		return true
+	}
+	if r.closed || len(r.checks) >= maxChecks {
+		return false
 	}
 	select {
 	case r.confirms <- struct{}{}:
@@ -71,7 +71,7 @@ func (r *Receiver) hint(id WorkspaceID) bool {
 	return true
 }
 
-// confirm calls Uninstalled, and again a minute later if there was another notice: it may have been the true one.
+// confirm calls Check, and again a minute later if there was another notice: it may have been the true one.
 func (r *Receiver) confirm(id WorkspaceID, c *uninstallCheck) {
 	defer r.leave(func() {
 		if r.checks[id] == c {
@@ -79,11 +79,11 @@ func (r *Receiver) confirm(id WorkspaceID, c *uninstallCheck) {
 		}
 	})
 	for {
-		err := r.uninstalled(id)
+		err := r.check(id)
 		if errors.Is(err, ErrWorkspaceNotFound) {
-			return
+			return // and nobody was asked
 		}
-		if err != nil {
+		if err != nil && !errors.Is(err, ErrTokenRevoked) {
 			r.report(r.ctx, Notification{Workspace: id}, &callError{fmt.Sprintf("the uninstall of %.80q is not confirmed: %s", string(id), untitled(err)), []error{err}})
 		}
 		r.pause(confirmEvery)
@@ -105,8 +105,8 @@ func (r *Receiver) noticed(id WorkspaceID, c *uninstallCheck) bool {
 	return again
 }
 
-// uninstalled calls Uninstalled, with a place among those that confirm, which it gives free.
-func (r *Receiver) uninstalled(id WorkspaceID) (err error) {
+// check calls Check, with a place among those that confirm, which it gives free.
+func (r *Receiver) check(id WorkspaceID) (err error) {
 	defer func() {
 		<-r.confirms
 		if p := recover(); p != nil {
@@ -115,7 +115,7 @@ func (r *Receiver) uninstalled(id WorkspaceID) (err error) {
 	}()
 	ctx, cancel := context.WithTimeout(r.ctx, confirmTime)
 	defer cancel()
-	return r.config.Uninstalled(ctx, id)
+	return r.config.Check(ctx, id)
 }
 
 // HealthState is how an installation is.

@@ -28,7 +28,7 @@ type installs struct {
 	most    int
 }
 
-func (i *installs) uninstalled(ctx context.Context, id intercomrbac.WorkspaceID) error {
+func (i *installs) check(ctx context.Context, id intercomrbac.WorkspaceID) error {
 	i.mu.Lock()
 	if id != hookWorkspace || i.retired {
 		i.mu.Unlock()
@@ -46,7 +46,6 @@ func (i *installs) uninstalled(ctx context.Context, id intercomrbac.WorkspaceID)
 	i.atOnce--
 	if errors.Is(err, intercomrbac.ErrTokenRevoked) {
 		i.retired = true
-		return nil
 	}
 	return err
 }
@@ -54,7 +53,7 @@ func (i *installs) uninstalled(ctx context.Context, id intercomrbac.WorkspaceID)
 func newUninstallHooks(t *testing.T) (*hooks, *installs) {
 	t.Helper()
 	i := &installs{}
-	h := newHooks(t, func(c *intercomrbac.ReceiverConfig) { c.Uninstalled = i.uninstalled })
+	h := newHooks(t, func(c *intercomrbac.ReceiverConfig) { c.Check = i.check })
 	i.client = h.srv.Client(intercomrbac.WithRetry(intercomrbac.Retry{Attempts: 1}))
 	return h, i
 }
@@ -170,7 +169,8 @@ func TestUninstallNoticesThatAreRefused(t *testing.T) {
 		"null":                     {sent("/uninstall", "null"), 400},
 		"no id":                    {sent("/uninstall", `{"workspace_id":"fake1234"}`), 400},
 		"a null id":                {sent("/uninstall", `{"app_id":null}`), 400},
-		"a long id":                {sent("/uninstall", `{"app_id":"`+strings.Repeat("a", 129)+`"}`), 400},
+		"a long id":                {sent("/uninstall", `{"app_id":"`+strings.Repeat("a", 65)+`"}`), 400},
+		"an id that is none":       {sent("/uninstall", `{"app_id":"../../etc"}`), 400},
 		"too large":                {sent("/uninstall", strings.Repeat(" ", 1<<20+1)), 413},
 	} {
 		assert.Equal(t, intercomtest.Answer{Status: tt.status}, tt.d.To(h), name)
@@ -189,7 +189,7 @@ func TestUninstallNoticesAreBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := newHooks(t, func(c *intercomrbac.ReceiverConfig) {
-			c.Uninstalled = func(ctx context.Context, id intercomrbac.WorkspaceID) error {
+			c.Check = func(ctx context.Context, id intercomrbac.WorkspaceID) error {
 				<-ctx.Done() // a database that hangs
 				return ctx.Err()
 			}
@@ -215,11 +215,33 @@ func TestUninstallNoticesAreBounded(t *testing.T) {
 	})
 }
 
-func TestAnUninstalledThatPanics(t *testing.T) {
+// A store that fails at once does not let strangers fill the memory.
+func TestWorkspacesThatWereNoticedAreBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := newHooks(t, func(c *intercomrbac.ReceiverConfig) {
-			c.Uninstalled = func(context.Context, intercomrbac.WorkspaceID) error { panic("no database") }
+			c.Check = func(context.Context, intercomrbac.WorkspaceID) error { return errors.New("no database") }
+			c.OnError = nil
+		})
+		taken := 0
+		for n := range 10_100 {
+			if sent("/uninstall", fmt.Sprintf(`{"app_id":"w%d"}`, n)).To(h).Status == 200 {
+				taken++
+			}
+			synctest.Wait()
+		}
+		assert.Equal(t, 10_000, taken)
+		advance(time.Minute)
+		assert.Equal(t, 200, sent("/uninstall", `{"app_id":"later"}`).To(h).Status)
+		h.drain(t)
+	})
+}
+
+func TestACheckThatPanics(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHooks(t, func(c *intercomrbac.ReceiverConfig) {
+			c.Check = func(context.Context, intercomrbac.WorkspaceID) error { panic("no database") }
 		})
 		assert.Equal(t, 200, h.srv.UninstallNotice("").To(h).Status)
 		synctest.Wait()

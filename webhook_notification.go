@@ -72,24 +72,24 @@ func (n *Notification) forgets() (AdminID, bool) {
 		return item.ID, true
 	case EventAdminActivityLogEventCreated:
 		var item struct {
-			Type string `json:"activity_type"`
+			Type ActivityType `json:"activity_type"`
 		}
-		return "", json.Unmarshal(n.Item, &item) != nil || item.Type == "" || activityChangesRoles(item.Type)
+		return "", json.Unmarshal(n.Item, &item) != nil || item.Type == "" || item.Type.changesRoles()
 	}
 	return "", false
 }
 
-// activityChangesRoles reports whether an activity may change the role of a teammate, or the teams that a [RoleMap] goes by. Whose, an
-// activity does not tell in a way that is the same for all. Types are an open list, so that names count, too.
+// changesRoles reports whether an activity may change the role of a teammate, or the teams that a [RoleMap] goes by. Whose, an activity
+// does not tell in a way that is the same for all. Types are an open list, so that names count, too.
 //
 // Source: operation listActivityLogs, schema activity_log
-func activityChangesRoles(activity string) bool {
-	switch activity {
+func (t ActivityType) changesRoles() bool {
+	switch t {
 	case "inbox_access_change", "seat_change", "seat_revoke", "app_admin_join", "admin_provisioned", "admin_deprovisioned",
 		"admin_deletion", "app_team_creation", "app_team_deletion", "app_team_membership_modification":
 		return true
 	}
-	return strings.Contains(activity, "role") || strings.Contains(activity, "permission")
+	return strings.Contains(string(t), "role") || strings.Contains(string(t), "permission")
 }
 
 // Admin returns the teammate of an admin's topic. As sent in notifications they have no role; away_mode_updated and the others tell
@@ -157,6 +157,18 @@ func (n Notification) Contact() (*Contact, error) {
 		return nil, n.bad(noID)
 	}
 	return &c, nil
+}
+
+// ActivityLog returns the activity of an admin.activity_log_event.created. It is ErrBadResponse if the item is something else.
+func (n Notification) ActivityLog() (*ActivityLog, error) {
+	var a ActivityLog
+	if err := n.decode(&a, "admin_activity_log_event"); err != nil {
+		return nil, err
+	}
+	if a.ID == "" {
+		return nil, n.bad(noID)
+	}
+	return &a, nil
 }
 
 // APIRequest is a request to Intercom's API, by any app of the workspace. Intercom tells of those that succeeded.

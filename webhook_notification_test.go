@@ -221,6 +221,35 @@ func TestAPIRequestNotifications(t *testing.T) {
 	}
 }
 
+func TestActivityNotifications(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		item string
+		want *intercomrbac.ActivityLog
+	}{
+		"of a type in no list": {
+			`{"type":"admin_activity_log_event","id":"f98f9a55","performed_by":{"type":"admin","id":"1234567","email":"kim@example.com","ip":"192.0.2.1"},
+				"metadata":{"enabled":false},"created_at":1768016203,"activity_type":"ai_inbox_translation_setting_change","activity_description":"Kim disabled it."}`,
+			&intercomrbac.ActivityLog{ID: "f98f9a55", PerformedBy: intercomrbac.ActivityPerformer{Type: "admin", ID: "1234567", Email: "kim@example.com", IP: "192.0.2.1"},
+				CreatedAt: onTime(2026, 1, 10, 3, 36, 43, 0), Type: "ai_inbox_translation_setting_change", Description: "Kim disabled it.",
+				Metadata: map[string]json.RawMessage{"enabled": json.RawMessage(`false`)}},
+		},
+		"with odd metadata": {
+			`{"type":"admin_activity_log_event","id":"f9","performed_by":null,"metadata":{"before":"x","after":{"id":5},"auto_changed":"true"},"created_at":null,"activity_type":"role_change"}`,
+			&intercomrbac.ActivityLog{ID: "f9", Type: "role_change", Metadata: map[string]json.RawMessage{"before": json.RawMessage(`"x"`),
+				"after": json.RawMessage(`{"id":5}`), "auto_changed": json.RawMessage(`"true"`)}},
+		},
+		"without metadata": {`{"type":"admin_activity_log_event","id":"f9","metadata":null}`, &intercomrbac.ActivityLog{ID: "f9"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := delivered(t, intercomrbac.EventAdminActivityLogEventCreated, tt.item).ActivityLog()
+			require.NoError(t, err)
+			assert.Equal(t, tt.want, got)
+		})
+	}
+}
+
 // A reader of another kind does not take an id for one of its own.
 func TestReadersRefuseOtherItems(t *testing.T) {
 	t.Parallel()
@@ -229,12 +258,14 @@ func TestReadersRefuseOtherItems(t *testing.T) {
 		"conversation":          func(n intercomrbac.Notification) (any, error) { return n.Conversation() },
 		"contact":               func(n intercomrbac.Notification) (any, error) { return n.Contact() },
 		"api.request.completed": func(n intercomrbac.Notification) (any, error) { return n.APIRequest() },
+
+		"admin_activity_log_event": func(n intercomrbac.Notification) (any, error) { return n.ActivityLog() },
 	}
 	items := map[string]string{"nothing": ``, "null": `null`, "a list": `[]`, "a text": `"admin"`, "a type of 7": `{"type":7,"id":"5"}`, "a fraction": `{"type":"admin","id":1.5}`}
-	for _, kind := range []string{"admin", "conversation", "contact", "api.request.completed", "ticket", "team", "contact_tag", ""} {
+	for _, kind := range []string{"admin", "conversation", "contact", "api.request.completed", "admin_activity_log_event", "ticket", "team", "contact_tag", ""} {
 		items["of type "+kind] = fmt.Sprintf(`{"type":%q,"id":"5"}`, kind)
 	}
-	for _, kind := range []string{"admin", "conversation", "contact"} {
+	for _, kind := range []string{"admin", "conversation", "contact", "admin_activity_log_event"} {
 		items[kind+" without an id"] = fmt.Sprintf(`{"type":%q,"id":null}`, kind)
 	}
 	for name, item := range items {
@@ -289,6 +320,11 @@ func TestItemsOfTheFakeCanBeRead(t *testing.T) {
 	person, err = delivered(t, intercomrbac.EventContactDeleted, intercomtest.DeletedContactItem("66", "e")).Contact()
 	require.NoError(t, err)
 	assert.Equal(t, &intercomrbac.Contact{Type: "contact", ID: "66", ExternalID: "e"}, person)
+
+	log, err := delivered(t, intercomrbac.EventAdminActivityLogEventCreated, srv.ActivityLogItem(srv.AddActivityLog(intercomtest.ActivityLog{Type: "role_change", AdminID: ids.Owner}))).ActivityLog()
+	require.NoError(t, err)
+	assert.Equal(t, ids.Owner, log.PerformedBy.ID)
+	assert.EqualValues(t, "role_change", log.Type)
 
 	r, err := delivered(t, intercomrbac.EventAPIRequestCompleted, srv.APIRequestItem(srv.Calls()[0])).APIRequest()
 	require.NoError(t, err)

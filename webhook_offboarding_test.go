@@ -38,8 +38,8 @@ func (o office) removed(id intercomrbac.AdminID) intercomtest.Delivery {
 	return o.Notification(hookSecret, intercomtest.Notification{Topic: intercomrbac.EventAdminRemovedFromWorkspace, Item: o.AdminItem(id)})
 }
 
-func (o office) activity(kind string) intercomtest.Delivery {
-	return o.Notification(hookSecret, intercomtest.Notification{Topic: intercomrbac.EventAdminActivityLogEventCreated, Item: o.ActivityItem(o.ids.Owner, kind, nil)})
+func (o office) activity(kind intercomrbac.ActivityType) intercomtest.Delivery {
+	return o.Notification(hookSecret, intercomtest.Notification{Topic: intercomrbac.EventAdminActivityLogEventCreated, Item: o.ActivityLogItem(o.AddActivityLog(intercomtest.ActivityLog{Type: kind}))})
 }
 
 // The role is forgotten when the answer is there, though nothing but a TTL of a minute would tell.
@@ -61,10 +61,10 @@ func TestOffboardingTakesEffectWithTheAnswer(t *testing.T) {
 			assert.EqualValues(t, "lead", o.must(t))
 		})
 	})
-	for _, kind := range []string{"role_change", "role_deletion", "role_creation", "admin_permission_change", "inbox_access_change", "seat_change", "seat_revoke",
+	for _, kind := range []intercomrbac.ActivityType{"role_change", "role_deletion", "role_creation", "admin_permission_change", "inbox_access_change", "seat_change", "seat_revoke",
 		"app_admin_join", "admin_provisioned", "admin_deprovisioned", "admin_deletion", "app_team_creation", "app_team_deletion", "app_team_membership_modification",
 		"custom_role_assignment_of_tomorrow", "some_permission_of_tomorrow"} {
-		t.Run(kind, func(t *testing.T) {
+		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
 			inOffice(t, func(t *testing.T, o office) {
 				r := receiverOf(t, o)

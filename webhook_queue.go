@@ -156,7 +156,7 @@ func (r *Receiver) run(ctx context.Context, d *delivery) (ok bool) {
 		err = unknown
 		return false
 	}
-	err = d.handle(WithPrincipal(ctx, p), d.n) // in place of a principal that a middleware may have put there
+	err = d.handle(WithPrincipal(ctx, p), d.n)
 	return err == nil
 }
 

@@ -25,8 +25,9 @@ type ReceiverConfig struct {
 	// Workspace is the one workspace that an app for one serves. An app for several leaves it empty and has Roles.
 	Workspace WorkspaceID
 	// Roles returns the directory of a workspace, which forgets what a notification tells to be old; Workspaces.Roles fits. The error
-	// is ErrWorkspaceNotFound where the app is not installed. No directory and no error is a workspace with nothing to forget.
-	// A directory whose client is bound to another workspace is not used, and one whose client is bound to none needs Workspace.
+	// is ErrWorkspaceNotFound where the app is not installed, or ErrTokenRevoked where it is not any more: their notifications are dropped.
+	// No directory and no error is a workspace with nothing to forget. A directory whose client is bound to another workspace is not
+	// used, and one whose client is bound to none needs Workspace.
 	Roles func(ctx context.Context, id WorkspaceID) (*RoleDirectory, error)
 	// Deliveries remembers what was handled; nil means NewMemoryDeliveryStore().
 	Deliveries DeliveryStore
@@ -38,11 +39,11 @@ type ReceiverConfig struct {
 	// alone). It may be called from many goroutines at once. Where a handler panicked it is called while the stack is still there for
 	// runtime/debug.Stack.
 	OnError func(ctx context.Context, n Notification, err error)
-	// Uninstalled finds out whether the app is still installed, by asking Intercom (GET /me), and gives the workspace up if it is not.
-	// It is called after an uninstall notice, which may come from anyone, and for one workspace once at a time and at most once a
-	// minute. It returns ErrWorkspaceNotFound, and asks nobody, where the app is not installed as far as the service knows. nil: there
-	// is no such page.
-	Uninstalled func(ctx context.Context, id WorkspaceID) error
+	// Check asks Intercom whether the app is still installed, after an uninstall notice, which may come from anyone; Workspaces.Check
+	// fits. It is called for one workspace once at a time, and at most once a minute. The error is nil if the app is installed,
+	// ErrTokenRevoked if not, and the workspace is given up then, and ErrWorkspaceNotFound, with nobody asked, if the service does not
+	// know the workspace. nil: there is no such page.
+	Check func(ctx context.Context, id WorkspaceID) error
 	// Health says how an installation is, from what the service knows of it. last is when the newest notification of the workspace was
 	// made that this process has seen; zero if it has seen none. Whatever fails is answered as HealthUnknown. nil: there is no such
 	// page.
@@ -182,7 +183,7 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 		panic("intercomrbac: this Receiver was not made by NewReceiver")
 	case q.URL.Path == "" || q.URL.Path == "/":
 		serve = r.serveNotification
-	case q.URL.Path == "/uninstall" && r.config.Uninstalled != nil:
+	case q.URL.Path == "/uninstall" && r.config.Check != nil:
 		serve = r.serveUninstall
 	case q.URL.Path == "/health" && r.config.Health != nil:
 		serve = r.serveHealth
@@ -200,11 +201,11 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 		http.Error(w, "Method Not Allowed", http.StatusMethodNotAllowed)
 		return
 	}
-	ctx, cancel := context.WithTimeout(q.Context(), answerIn)
+	ctx, cancel := context.WithTimeout(WithPrincipal(q.Context(), Principal{}), answerIn) // whoever a middleware took Intercom for
 	defer cancel()
 	status, err := serve(w, q.WithContext(ctx))
 	if err != nil {
-		r.report(q.Context(), Notification{}, err)
+		r.report(ctx, Notification{}, err)
 	}
 	if status != 0 {
 		w.WriteHeader(status)
@@ -325,7 +326,7 @@ func (r *Receiver) take(ctx context.Context, n *Notification, body []byte) (int,
 	}
 	directory, err := r.directory(ctx, n.Workspace)
 	switch {
-	case errors.Is(err, ErrWorkspaceNotFound):
+	case errors.Is(err, ErrWorkspaceNotFound) || errors.Is(err, ErrTokenRevoked):
 		return http.StatusOK, err // an error would count against the workspaces that are installed
 	case err != nil:
 		return http.StatusServiceUnavailable, err

@@ -157,7 +157,7 @@ func TestReceiverRoutes(t *testing.T) {
 		{http.MethodPost, "/hooks/health", 401},
 		{http.MethodGet, "/hooks/", 405},
 		{http.MethodPut, "/hooks/health", 405},
-		{http.MethodPost, "/hooks/uninstall", 404}, // there is no Uninstalled
+		{http.MethodPost, "/hooks/uninstall", 404}, // there is no Check
 		{http.MethodPost, "/hooks/other", 404},
 		{http.MethodPost, "/hooks//", 404},
 	} {
@@ -425,6 +425,7 @@ func TestReceiverActsForItsOwnWorkspacesAlone(t *testing.T) {
 		"one of several":                       {"", giving(bound(srv, hookWorkspace), nil), 200, nil},
 		"one of several, without roles":        {"", giving(nil, nil), 200, nil},
 		"none of several":                      {"", giving(nil, fmt.Errorf("intercomrbac: %w", intercomrbac.ErrWorkspaceNotFound)), 200, intercomrbac.ErrWorkspaceNotFound},
+		"one that was uninstalled":             {"", giving(nil, fmt.Errorf("intercomrbac: %w", intercomrbac.ErrTokenRevoked)), 200, intercomrbac.ErrTokenRevoked},
 		"the directory of another":             {"", giving(bound(srv, "other"), nil), 200, intercomrbac.ErrWorkspaceNotFound},
 		"the directory of nobody knows which":  {"", giving(unbound, nil), 200, intercomrbac.ErrWorkspaceNotFound},
 		"a store that is down":                 {"", giving(nil, down), 503, down},
@@ -587,6 +588,7 @@ func FuzzReceiverBody(f *testing.F) {
 			_, _ = n.Conversation()
 			_, _ = n.Contact()
 			_, _ = n.APIRequest()
+			_, _ = n.ActivityLog()
 		}
 	})
 }

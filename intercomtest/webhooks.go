@@ -176,21 +176,17 @@ func (s *Server) AdminItem(id intercomrbac.AdminID) any {
 	}
 }
 
-// ActivityItem returns an activity of a teammate, such as "role_change". Types are an open list.
-func (s *Server) ActivityItem(by intercomrbac.AdminID, activity string, metadata map[string]any) any {
+// ActivityLogItem returns what a teammate did, from [Server.AddActivityLog]. It panics if there is none.
+func (s *Server) ActivityLogItem(id string) any {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	email := "gone@example.com"
-	if a, ok := s.admins.get(by); ok {
-		email = a.Email
+	a, ok := s.activities.get(id)
+	if !ok {
+		panic(fmt.Sprintf("intercomtest: no activity log %q", id))
 	}
-	if metadata == nil {
-		metadata = object{}
-	}
-	return object{
-		"type": "admin_activity_log_event", "id": uuid(), "performed_by": object{"type": "admin", "id": string(by), "email": email, "ip": "192.0.2.1"},
-		"metadata": metadata, "created_at": time.Now().Unix(), "activity_type": activity, "activity_description": "Somebody did: " + activity,
-	}
+	o := a.object()
+	o["type"] = "admin_activity_log_event"
+	return o
 }
 
 // ConversationItem returns a conversation as notifications have it since API version 2.15: texts are plain. It panics if there is none.

@@ -124,7 +124,8 @@ func run(ctx context.Context, out io.Writer) (err error) {
 	aiko, _ := fake.Admin(ids.Agent)
 	aiko.RoleID, aiko.RoleName = "5402", "Manager"
 	fake.AddAdmin(aiko)
-	deliver(notify(intercomrbac.EventAdminActivityLogEventCreated, fake.ActivityItem(ids.Owner, "admin_permission_change", nil)))
+	activity := fake.AddActivityLog(intercomtest.ActivityLog{Type: "admin_permission_change", AdminID: ids.Owner})
+	deliver(notify(intercomrbac.EventAdminActivityLogEventCreated, fake.ActivityLogItem(activity)))
 	act("Aiko", ids.Agent)
 
 	fmt.Fprintln(out, "\nMarcus is removed from the workspace:")
