@@ -50,6 +50,12 @@ func (i *installs) check(ctx context.Context, id intercomrbac.WorkspaceID) error
 	return err
 }
 
+func (i *installs) isRetired() bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.retired
+}
+
 func newUninstallHooks(t *testing.T) (*hooks, *installs) {
 	t.Helper()
 	i := &installs{}
@@ -75,13 +81,13 @@ func TestAnUninstallNoticeIsConfirmed(t *testing.T) {
 				h, i := newUninstallHooks(t)
 				assert.Equal(t, intercomtest.Answer{Status: 200}, notice(h.srv).To(h))
 				synctest.Wait()
-				assert.False(t, i.retired, "the token lives: somebody else has sent that")
+				assert.False(t, i.isRetired(), "the token lives: somebody else has sent that")
 				assert.Equal(t, 1, h.srv.CallCount("admins.me"))
 				advance(2 * time.Minute)
 				h.srv.RevokeToken(h.srv.Token(), "token_revoked")
 				assert.Equal(t, intercomtest.Answer{Status: 200}, notice(h.srv).To(h))
 				synctest.Wait()
-				assert.True(t, i.retired)
+				assert.True(t, i.isRetired())
 				assert.Equal(t, 2, h.srv.CallCount(""))
 				advance(2 * time.Minute)
 				assert.Equal(t, intercomtest.Answer{Status: 200}, notice(h.srv).To(h))
@@ -106,7 +112,7 @@ func TestANoticeWithinTheMinuteOfAnotherIsNotLost(t *testing.T) {
 		advance(10 * time.Second)
 		h.srv.RevokeToken(h.srv.Token(), "token_revoked")
 		h.srv.UninstallNotice("").To(h)
-		for !i.retired && time.Since(start) < 5*time.Minute {
+		for !i.isRetired() && time.Since(start) < 5*time.Minute {
 			advance(time.Second / 2)
 		}
 		assert.InDelta(t, 62, time.Since(start).Seconds(), 0.6)
@@ -146,7 +152,7 @@ func TestForgedUninstallNotices(t *testing.T) {
 		assert.LessOrEqual(t, h.srv.CallCount(""), minutes)
 		assert.GreaterOrEqual(t, h.srv.CallCount(""), minutes-1)
 		assert.Equal(t, 1, i.most)
-		assert.False(t, i.retired)
+		assert.False(t, i.isRetired())
 		h.drain(t)
 		assert.Empty(t, h.reported())
 		soak.Report(t, "uninstall", "%d forged notices in %d minutes: 0 workspaces down, %d requests to Intercom, all answered alike", sentOff, minutes, h.srv.CallCount(""))
@@ -180,7 +186,7 @@ func TestUninstallNoticesThatAreRefused(t *testing.T) {
 	}
 	h.drain(t)
 	assert.Zero(t, h.srv.CallCount(""))
-	assert.False(t, i.retired)
+	assert.False(t, i.isRetired())
 	assert.Equal(t, 503, h.srv.UninstallNotice("").To(h).Status, "closed")
 }
 
