@@ -231,9 +231,9 @@ func TestPolicyReadBackHasNoHashForItsVersion(t *testing.T) {
 	assert.Equal(t, "v2", c.Policy().Version)
 }
 
-// The work on a policy that is wrong throughout, or made to be large, is bounded.
+// The work on a policy that is wrong throughout, or made to be large, is bounded. Not parallel: beside all other tests, under the
+// race detector, it would be waited for too long.
 func TestHostilePoliciesAreRefusedQuickly(t *testing.T) {
-	t.Parallel()
 	promptly(t, "a policy of unknown parents", func() {
 		var b bytes.Buffer
 		b.WriteString(`{"roles":{"a":{}`)
