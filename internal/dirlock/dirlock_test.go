@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,7 +27,7 @@ func open(t *testing.T, dir string) *os.Root {
 func TestLockLetsOneIn(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	inside, entered := 0, 0
+	var inside, entered atomic.Int32 // the race detector does not know of file locks
 	var wg sync.WaitGroup
 	for range 8 {
 		root := open(t, dir)
@@ -37,11 +38,11 @@ func TestLockLetsOneIn(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				if inside++; inside != 1 {
-					t.Errorf("%d have the lock", inside)
+				if n := inside.Add(1); n != 1 {
+					t.Errorf("%d have the lock", n)
 				}
-				entered++
-				inside--
+				entered.Add(1)
+				inside.Add(-1)
 				if err := errors.Join(dirlock.Sync(root), f.Close()); err != nil {
 					t.Error(err)
 				}
@@ -49,8 +50,8 @@ func TestLockLetsOneIn(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if entered != 8*20 {
-		t.Errorf("%d locks, want %d", entered, 8*20)
+	if n := entered.Load(); n != 8*20 {
+		t.Errorf("%d locks, want %d", n, 8*20)
 	}
 }
 
