@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"encoding/gob"
 	"encoding/json"
+	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -95,6 +98,33 @@ func TestSecretsAreNotPrinted(t *testing.T) {
 			walkStrings(reflect.ValueOf(v), map[any]bool{}, func(s string) { assert.Empty(t, leaks(s), "a dumper would print it") })
 		}
 	}
+}
+
+// everyPrint prints and encodes a value in every way that programs commonly do, has each text seen, and returns how many
+// ways there were.
+func everyPrint(v any, see func(text string)) (paths int) {
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%t", "%T", "%p"} {
+		see(fmt.Sprintf(verb, v))
+		paths++
+	}
+	var out bytes.Buffer
+	fmt.Fprint(&out, v)
+	fmt.Fprintln(&out, v)
+	log.New(&out, "", 0).Print(v)
+	slog.New(slog.NewTextHandler(&out, nil)).Info("x", "v", v, slog.Any("w", v), slog.Group("g", "v", v))
+	slog.New(slog.NewJSONHandler(&out, nil)).Info("x", "v", v)
+	b, _ := json.Marshal(v)
+	out.Write(b)
+	b, _ = xml.Marshal(v)
+	out.Write(b)
+	_ = gob.NewEncoder(&out).Encode(v)
+	func() {
+		defer func() { fmt.Fprint(&out, recover()) }()
+		panic(fmt.Sprint(v))
+	}()
+	see(out.String())
+	walkStrings(reflect.ValueOf(v), map[any]bool{}, see) // as a dumper does
+	return paths + 10
 }
 
 // walkStrings visits every string that reflection reaches, as dumpers do.
