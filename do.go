@@ -284,10 +284,10 @@ func (c *Client) send(ctx context.Context, in *call, target string, body []byte)
 		if a.body != nil && a.body.Cap() <= 1<<20 {
 			buffers.Put(a.body)
 		}
+		err = c.s.tenant.heard(ctx, in.op, err)
 		if err == nil {
 			return nil
 		}
-		err = c.s.tenant.heard(ctx, err)
 		if doubt {
 			err = inDoubt(in.op, err)
 		}

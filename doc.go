@@ -45,7 +45,8 @@
 // [NewWorkspaces] keeps installed workspaces in a [WorkspaceStore], their tokens sealed under a [KeyRing], and gives each a
 // [Client] and a [RoleDirectory] of its own: [Workspaces.Install] takes what an install returned, [Workspaces.For] finds the
 // client of the principal's workspace, and a principal of another is [ErrWrongWorkspace]. A token that Intercom declares dead
-// twice revokes its workspace.
+// twice revokes its workspace; it is kept, sealed, for a day, within which [Workspaces.Revive] undoes what was a mistake of
+// Intercom's.
 //
 // # The record
 //
@@ -57,7 +58,7 @@
 // # Webhooks
 //
 // [NewReceiver] makes a [Receiver], the HTTP handler of what Intercom sends to an app: notifications, whose signature is
-// checked and which are handled once, from a queue; uninstall notices, for which [Workspaces.Check] fits; and health checks.
+// checked and which are handled once, from a queue; uninstall notices, for which [Workspaces.Check] fits; and health checks, for which [Workspaces.Health] does.
 // What tells that a role is old makes the [RoleDirectory] forget it, and never grants anything.
 //
 // # Routing

@@ -236,3 +236,43 @@ func ExampleOAuth_Handler() {
 	// /settings
 	// 4 <nil>
 }
+
+func ExampleWorkspaces_Health() {
+	fake := intercomtest.Start(intercomtest.WithWorkspace(intercomtest.Workspace{ID: "acme0001", Name: "Acme", Region: "US"}))
+	defer fake.Close()
+	keys, err := intercomrbac.NewKeyRing("2026-11", map[string]intercomrbac.Secret{"2026-11": intercomrbac.NewSecret("c2l4dGVlbiBieXRlcyBhbmQgc2l4dGVlbiBtb3JlISE=")})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	workspaces, err := intercomrbac.NewWorkspaces(intercomrbac.WorkspacesConfig{
+		Store:  intercomrbac.NewMemoryWorkspaceStore(),
+		Keys:   keys,
+		Client: []intercomrbac.Option{intercomrbac.WithHTTPClient(&http.Client{Transport: fake.Transport()})}, // a service of yours leaves it out
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	receiver, err := intercomrbac.NewReceiver(intercomrbac.ReceiverConfig{
+		Secrets: []intercomrbac.Secret{intercomrbac.NewSecret("the-client-secret")},
+		Roles:   workspaces.Roles,
+		Check:   workspaces.Check,
+		Health:  workspaces.Health,
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	check := func() { fmt.Println(fake.HealthCheck("the-client-secret").To(receiver).Body) }
+	check()
+	err = workspaces.Install(context.Background(), intercomrbac.Workspace{ID: "acme0001", Region: intercomrbac.US, Token: intercomrbac.NewSecret(fake.Token())})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	check()
+	// Output:
+	// {"state":"UNHEALTHY","message":"The app does not know this workspace. Install it again.","cta_type":"REINSTALL_CTA"}
+	// {"state":"OK"}
+}

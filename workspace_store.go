@@ -21,10 +21,12 @@ type WorkspaceRecord struct {
 	Account string `json:"account"`
 	// InstalledAt is when the workspace was identified at its last install, to the second.
 	InstalledAt time.Time `json:"installed_at"`
-	// Revoked: Intercom does not take the token any more. The token was deleted, and the record stays as a tombstone
-	// until the workspace installs the app again.
+	// Revoked: Intercom does not take the token any more. The token is kept for a day, should that be Intercom's mistake, and the
+	// record stays as a tombstone until the workspace installs the app again.
 	Revoked bool `json:"revoked"`
-	// Sealed holds the token, the workspace's name and who installed, encrypted. It is empty if Revoked.
+	// RevokedAt is when that was found out, to the second; zero if it was not.
+	RevokedAt time.Time `json:"revoked_at,omitzero"`
+	// Sealed holds the token, the workspace's name and who installed, encrypted. It is empty a day after RevokedAt.
 	Sealed []byte `json:"sealed"`
 	// Version is another one after each change, and never 0.
 	Version int64 `json:"version"`

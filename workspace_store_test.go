@@ -267,6 +267,12 @@ var brokenStores = map[string]struct {
 			return s.Save(ctx, r, old)
 		}}
 	}},
+	"loses when a workspace was revoked": {"Get_returns_what_was_saved", func(s intercomrbac.WorkspaceStore) intercomrbac.WorkspaceStore {
+		return storeFuncs{WorkspaceStore: s, save: func(ctx context.Context, r intercomrbac.WorkspaceRecord, old int64) error {
+			r.RevokedAt = time.Time{}
+			return s.Save(ctx, r, old)
+		}}
+	}},
 	"does without the context": {"an_ended_context", func(s intercomrbac.WorkspaceStore) intercomrbac.WorkspaceStore {
 		return storeFuncs{WorkspaceStore: s, save: func(ctx context.Context, r intercomrbac.WorkspaceRecord, old int64) error {
 			return s.Save(context.WithoutCancel(ctx), r, old)

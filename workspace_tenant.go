@@ -17,11 +17,13 @@ type tenant struct {
 	client    *Client
 	roles     *RoleDirectory // nil if there are none
 	retired   atomic.Bool    // the token is dead: nothing is sent with it
+	lacking   atomic.Bool    // there is something in lacks
 
 	// Workspaces.mu guards the rest.
 	checked time.Time // when the record was read last
 	looking *tokenLook
-	cause   error // why it was retired
+	cause   error              // why it was retired
+	lacks   map[Scope]struct{} // that calls were refused for
 }
 
 // tokenLook is a second look at a token, under way. err is read once done is closed.
@@ -84,14 +86,38 @@ func (t *tenant) holds(w Workspace) bool {
 }
 
 // heard takes a second look if a call failed as with a dead token, and returns the call's error.
-func (t *tenant) heard(ctx context.Context, err error) error {
-	if t == nil || !saysDead(err) {
+func (t *tenant) heard(ctx context.Context, op Operation, err error) error {
+	if t == nil {
+		return err
+	}
+	t.learn(op.Scope, err)
+	if !saysDead(err) {
 		return err
 	}
 	if errors.Is(t.look(ctx), ErrTokenRevoked) && !errors.Is(err, ErrTokenRevoked) {
 		return &callError{untitled(err) + " (GET /me says so too: the token is dead)", []error{ErrTokenRevoked, err}}
 	}
 	return err
+}
+
+// learn remembers the scopes that calls were refused for, until one that needs the scope succeeds.
+func (t *tenant) learn(scope Scope, err error) {
+	missing := errors.Is(err, ErrScopeMissing)
+	if scope == "" || !missing && (err != nil || !t.lacking.Load()) {
+		return
+	}
+	t.of.mu.Lock()
+	defer t.of.mu.Unlock()
+	switch {
+	case !missing:
+		delete(t.lacks, scope)
+	case len(t.lacks) < maxUsedScopes:
+		if t.lacks == nil {
+			t.lacks = map[Scope]struct{}{}
+		}
+		t.lacks[scope] = struct{}{}
+	}
+	t.lacking.Store(len(t.lacks) > 0)
 }
 
 // saysDead reports whether Intercom, and no proxy before it, says that a token is dead. "unauthorized" is its word for a token
@@ -169,6 +195,9 @@ func (w *Workspaces) retire(t *tenant) {
 			return err
 		}
 		w.settle(t)
+		if first {
+			time.AfterFunc(keepRevoked, func() { w.eraseLater(t.workspace.ID) })
+		}
 		if first && w.onRevoked != nil {
 			w.mu.Lock()
 			cause := t.cause
@@ -202,7 +231,7 @@ func (w *Workspaces) bury(ctx context.Context, t *tenant) (bool, error) {
 		if err != nil || !t.holds(there) {
 			return r, false, err
 		}
-		r.Revoked, r.Sealed = true, nil
+		r.Revoked, r.RevokedAt = true, time.Now().UTC().Truncate(time.Second)
 		return r, true, nil
 	})
 }

@@ -38,9 +38,10 @@ type WorkspacesConfig struct {
 //
 // A workspace is revoked when Intercom answers a call with 401 and the code of a dead token, and then GET /me as well, with
 // such a code: not after one 401 alone, nor where a scope is missing, nor for what a proxy answers. From then on nothing is sent
-// with the token in this process, the record becomes a tombstone without it, and calls fail with ErrTokenRevoked. Other
-// processes learn of it, as they do of a new install, within a minute, or when they run into it themselves. Only an Install
-// revives the workspace.
+// with the token in this process, the record becomes a tombstone, and calls fail with ErrTokenRevoked. Other processes learn of
+// it, as they do of a new install, within a minute, or when they run into it themselves. Only an Install revives the workspace, or,
+// where Intercom was wrong, a Revive within a day: for so long the token is kept, sealed, and then deleted by the process that
+// found out, or, if that has ended, by the next Sweep.
 type Workspaces struct {
 	store     WorkspaceStore
 	storeID   string
@@ -66,6 +67,8 @@ const (
 	maxTenants = 10_000
 	// maxSaves bounds how often a change is tried because somebody else was faster.
 	maxSaves = 1_000
+	// keepRevoked is how long the token of a workspace that was revoked is kept.
+	keepRevoked = 24 * time.Hour
 	// maxWorkspaceID bounds an id, in bytes; Intercom's have eight.
 	maxWorkspaceID = 64
 )
@@ -251,12 +254,9 @@ func (w *Workspaces) For(ctx context.Context) (*Client, error) {
 	return w.Client(ctx, p.Workspace)
 }
 
-// Roles returns the role directory of a workspace, under the same conditions as [Workspaces.Client] does the client. It is
-// ErrInvalidRequest if there are no Roles in the configuration.
+// Roles returns the role directory of a workspace, under the same conditions as [Workspaces.Client] does the client; nil if the
+// configuration has no Roles. It fits ReceiverConfig.Roles.
 func (w *Workspaces) Roles(ctx context.Context, id WorkspaceID) (*RoleDirectory, error) {
-	if w != nil && w.store != nil && w.roles == nil {
-		return nil, fmt.Errorf("%w: Workspaces.Roles: there is no Map in WorkspacesConfig.Roles", ErrInvalidRequest)
-	}
 	t, err := w.tenant(ctx, id)
 	if err != nil {
 		return nil, err
@@ -293,16 +293,7 @@ type workspaceLoad struct {
 
 // tenant returns what is known of a workspace, after reading its record if that is due.
 func (w *Workspaces) tenant(ctx context.Context, id WorkspaceID) (*tenant, error) {
-	switch {
-	case w == nil || w.store == nil:
-		return nil, errNoWorkspaces
-	case ctx == nil:
-		return nil, fmt.Errorf("%w: Workspaces: the context is nil", ErrInvalidRequest)
-	}
-	if p, ok := PrincipalFrom(ctx); ok && p.Workspace != id {
-		return nil, fmt.Errorf("%w: the principal is of %.80q and asks for %.80q", ErrWrongWorkspace, string(p.Workspace), string(id))
-	}
-	if err := checkWorkspaceID(id); err != nil {
+	if err := w.admit(ctx, id); err != nil {
 		return nil, err
 	}
 	for {
@@ -322,6 +313,20 @@ func (w *Workspaces) tenant(ctx context.Context, id WorkspaceID) (*tenant, error
 			return load.tenant, load.err
 		}
 	}
+}
+
+// admit refuses who may not ask for a workspace.
+func (w *Workspaces) admit(ctx context.Context, id WorkspaceID) error {
+	switch {
+	case w == nil || w.store == nil:
+		return errNoWorkspaces
+	case ctx == nil:
+		return fmt.Errorf("%w: Workspaces: the context is nil", ErrInvalidRequest)
+	}
+	if p, ok := PrincipalFrom(ctx); ok && p.Workspace != id {
+		return fmt.Errorf("%w: the principal is of %.80q and asks for %.80q", ErrWrongWorkspace, string(p.Workspace), string(id))
+	}
+	return checkWorkspaceID(id)
 }
 
 // use returns what is known of a workspace, or else the load to wait for.

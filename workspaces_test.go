@@ -135,9 +135,14 @@ func TestWorkspacesThatWereNotMadeAnswerWithAnError(t *testing.T) {
 	_, err = w.Rotate(none)
 	require.ErrorIs(t, err, intercomrbac.ErrInvalidRequest)
 	require.ErrorIs(t, w.Install(none, installOf("acme0001", intercomrbac.US, "token")), intercomrbac.ErrInvalidRequest)
-	_, err = w.Roles(t.Context(), "acme0001")
+	_, err = w.Roles(none, "acme0001")
 	require.ErrorIs(t, err, intercomrbac.ErrInvalidRequest)
-	require.ErrorContains(t, err, "no Map in WorkspacesConfig.Roles")
+	_, err = w.Roles(t.Context(), "acme0001")
+	require.ErrorIs(t, err, intercomrbac.ErrWorkspaceNotFound)
+	install(t, w, installOf("acme0001", intercomrbac.US, "token"))
+	directory, err := w.Roles(t.Context(), "acme0001")
+	require.NoError(t, err)
+	require.Nil(t, directory, "there is no Map")
 }
 
 // Each workspace is asked at its own region's host, with its own token, and answers of itself.

@@ -69,8 +69,8 @@ func holds(t *testing.T, s intercomrbac.WorkspaceStore, want intercomrbac.Worksp
 }
 
 func same(a, b intercomrbac.WorkspaceRecord) bool {
-	return a.ID == b.ID && a.Region == b.Region && a.InstalledAt.Equal(b.InstalledAt) && a.Revoked == b.Revoked &&
-		bytes.Equal(a.Sealed, b.Sealed) && a.Version == b.Version
+	return a.ID == b.ID && a.Region == b.Region && a.Account == b.Account && a.InstalledAt.Equal(b.InstalledAt) &&
+		a.Revoked == b.Revoked && a.RevokedAt.Equal(b.RevokedAt) && bytes.Equal(a.Sealed, b.Sealed) && a.Version == b.Version
 }
 
 func missingRecord(t *testing.T, s intercomrbac.WorkspaceStore, id intercomrbac.WorkspaceID) {
@@ -87,7 +87,7 @@ func testStoreGets(t *testing.T, s intercomrbac.WorkspaceStore) {
 		all[i] = byte(i)
 	}
 	revoked := record("tomb0001", 7)
-	revoked.Revoked, revoked.Sealed = true, nil
+	revoked.Revoked, revoked.RevokedAt, revoked.Sealed = true, revoked.InstalledAt.Add(time.Hour), nil
 	large := record("large001", math.MaxInt64)
 	large.Sealed = bytes.Repeat(all, 4)
 	plain := record("acme0001", 1)
