@@ -29,7 +29,7 @@ type ReceiverConfig struct {
 	// No directory and no error is a workspace with nothing to forget. A directory whose client is bound to another workspace is not
 	// used, and one whose client is bound to none needs Workspace.
 	Roles func(ctx context.Context, id WorkspaceID) (*RoleDirectory, error)
-	// Deliveries remembers what was handled; nil means NewMemoryDeliveryStore().
+	// Deliveries remembers what was handled; nil means NewMemoryDeliveryStore(), which a restart empties. NewFileDeliveryStore lasts.
 	Deliveries DeliveryStore
 	// Principal says who handlers act as in a workspace, such as a service that acts through a teammate of it; nil is nobody, so that
 	// guarded calls are refused. A principal of another workspace is an error.

@@ -9,9 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"iter"
-	"os"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/intercomrbac/intercomrbac/internal/dirlock"
@@ -20,10 +18,7 @@ import (
 // FileWorkspaceStore keeps each workspace in a file of its own, which is replaced as a whole and synced before Save returns:
 // after a crash there is the old record or the new one. Several processes on one machine may share the directory. It is
 // made by [NewFileWorkspaceStore] and is safe for concurrent use.
-type FileWorkspaceStore struct {
-	root *os.Root
-	turn chan struct{} // holds the one who may write, so that this process asks for the lock once at a time
-}
+type FileWorkspaceStore struct{ *directory }
 
 const (
 	recordSuffix  = ".json"
@@ -34,20 +29,11 @@ const (
 // NewFileWorkspaceStore opens a directory, which it makes if there is none, with access for its owner alone. Nothing else may
 // write into it. Close gives it free.
 func NewFileWorkspaceStore(dir string) (*FileWorkspaceStore, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("intercomrbac: NewFileWorkspaceStore: %w", err)
-	}
-	root, err := os.OpenRoot(dir)
+	d, err := openDirectory(dir)
 	if err != nil {
 		return nil, fmt.Errorf("intercomrbac: NewFileWorkspaceStore: %w", err)
 	}
-	s := &FileWorkspaceStore{root: root, turn: make(chan struct{}, 1)}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	if err := s.locked(ctx, func() error { return nil }); err != nil { // as of a system that cannot lock
-		return nil, errors.Join(fmt.Errorf("intercomrbac: NewFileWorkspaceStore: %w", err), root.Close())
-	}
-	return s, nil
+	return &FileWorkspaceStore{d}, nil
 }
 
 // Close gives the directory free. The store is of no use afterwards.
@@ -132,26 +118,6 @@ func (s *FileWorkspaceStore) Save(ctx context.Context, record WorkspaceRecord, o
 	})
 }
 
-// replace writes a file so that its name stands for the old content or for the new one, whatever happens.
-func (s *FileWorkspaceStore) replace(name string, content []byte) error {
-	const unfinished = "new" // one is enough under the lock; what a crash has left of it is overwritten
-	f, err := s.root.OpenFile(unfinished, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(content)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err := errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	if err := s.root.Rename(unfinished, name); err != nil {
-		return err
-	}
-	return dirlock.Sync(s.root)
-}
-
 // Delete implements [WorkspaceStore].
 func (s *FileWorkspaceStore) Delete(ctx context.Context, id WorkspaceID) error {
 	name, err := fileOf(id)
@@ -184,22 +150,4 @@ func (s *FileWorkspaceStore) All(ctx context.Context) iter.Seq2[WorkspaceRecord,
 		}
 		eachWorkspace(ctx, s, ids, yield)
 	}
-}
-
-// locked does something while nobody else writes.
-func (s *FileWorkspaceStore) locked(ctx context.Context, do func() error) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	select {
-	case s.turn <- struct{}{}:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	defer func() { <-s.turn }()
-	lock, err := dirlock.Lock(ctx, s.root)
-	if err != nil {
-		return fmt.Errorf("intercomrbac: the lock of the workspaces: %w", err)
-	}
-	return errors.Join(do(), lock.Close())
 }
