@@ -47,7 +47,7 @@ type Redaction struct {
 	HMAC []string
 	// Drop members become empty.
 	Drop []string
-	// KeyID names the key: letters, digits, dots, dashes and underscores. It is needed with HMAC.
+	// KeyID names the key: up to 64 letters, digits, dots, dashes and underscores. It is needed with HMAC.
 	KeyID string
 	// Key has 32 bytes or more. It is needed with HMAC.
 	Key []byte
@@ -63,6 +63,7 @@ const (
 	recountQuota   = time.Second
 	maxTorn        = maxBatch + 8*maxLine // a power cut damages no more than the write that was under way
 	minRedactKey   = 32
+	maxKeyID       = 64
 	sharesOfQuota  = 100
 	shareOfDenials = 80
 	shareOfIntents = 95

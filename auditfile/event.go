@@ -49,6 +49,9 @@ func (r Redaction) redactor() (func(*intercomrbac.AuditEvent), error) {
 	if len(r.HMAC) > 0 && (len(r.Key) < minRedactKey || r.KeyID == "") {
 		errs = append(errs, fmt.Errorf("a Redaction with HMAC needs a KeyID and a Key of %d bytes or more", minRedactKey))
 	}
+	if len(r.KeyID) > maxKeyID {
+		errs = append(errs, fmt.Errorf("the KeyID has %d bytes: at most %d", len(r.KeyID), maxKeyID))
+	}
 	if strings.ContainsFunc(r.KeyID, func(c rune) bool {
 		return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '.' && c != '-' && c != '_'
 	}) {

@@ -185,9 +185,9 @@ func TestOpenSaysAllThatIsWrongWithItsConfig(t *testing.T) {
 	t.Parallel()
 	_, err := auditfile.Open(t.TempDir(), auditfile.Config{
 		MaxFileAge: -1, MaxBytes: 5, SigningKey: ed25519.PrivateKey("short"),
-		Redact: auditfile.Redaction{HMAC: []string{"phase", "email"}, Drop: []string{"success"}, KeyID: "a b", Key: []byte("short")},
+		Redact: auditfile.Redaction{HMAC: []string{"phase", "email"}, Drop: []string{"success"}, KeyID: "a b" + strings.Repeat("c", 62), Key: []byte("short")},
 	})
-	for _, text := range []string{"must not be negative", "MaxBytes is 5", "SigningKey has 5 bytes", `"phase"`, `"email"`, `"success"`, "32 bytes or more", `"a b"`} {
+	for _, text := range []string{"must not be negative", "MaxBytes is 5", "SigningKey has 5 bytes", `"phase"`, `"email"`, `"success"`, "32 bytes or more", `"a bccc`, "the KeyID has 65 bytes"} {
 		assert.ErrorContains(t, err, text)
 	}
 	_, err = auditfile.Open(filepath.Join(t.TempDir(), "no", "parent"), auditfile.Config{})
