@@ -27,7 +27,7 @@ type Call struct {
 // Do calls an operation that has no method here, through the same steps as the methods: the same checks, limits,
 // retries and errors. out is a pointer that the JSON answer is decoded into, or nil. An operation of the table is taken
 // from [LookupOperation], unchanged; an operation of your own whose request is that of one in the table is refused. Where
-// the operation has an Actor and the Body does not name one, the principal's AdminID is filled in. Such refusals are
+// the operation has an Actor that is not optional and the Body does not name one, the principal's AdminID is filled in. Such refusals are
 // ErrInvalidRequest, or ErrNoActingAdmin, and come before anything is sent; a guard adds its own.
 func (c *Client) Do(ctx context.Context, op Operation, in Call, out any) error {
 	if err := op.check(); err != nil {
@@ -113,6 +113,9 @@ func (in *call) checkBody(ctx context.Context) error {
 		if err := in.readActor(ctx, members); err != nil {
 			return err
 		}
+		if err := in.checkTranslations(members); err != nil {
+			return err
+		}
 	}
 	if kind, ok := memberText(members["type"]); ok {
 		in.assignee = assigneeKind(in.op, kind)
@@ -134,6 +137,12 @@ func (in *call) checkActors() error {
 	if in.op.Actor != "from.id" && slices.ContainsFunc(in.spelt("from"), func(key string) bool { return key != "from" }) {
 		return says("from.id")
 	}
+	if in.op.Actor != "author_id" && len(in.spelt("author_id")) > 0 {
+		return says("author_id")
+	}
+	if len(in.spelt("translated_content")) > 0 { // each of them may name an author
+		return invalid(in.op, "translated_content belongs into the Body, not into the query")
+	}
 	raw, err := encode(in)
 	if err != nil || raw == nil {
 		return err
@@ -144,6 +153,14 @@ func (in *call) checkActors() error {
 	_ = json.Unmarshal(raw, &members)   // what is no object has no members
 	if _, ok := members["admin_id"]; ok && in.op.Actor != "admin_id" {
 		return says("admin_id")
+	}
+	if _, ok := members["author_id"]; ok && in.op.Actor != "author_id" {
+		return says("author_id")
+	}
+	if in.op.Actor != "author_id" { // otherwise once the author is known
+		if err := in.checkTranslations(members); err != nil {
+			return err
+		}
 	}
 	_ = json.Unmarshal(members["from"], &from)
 	if raw, ok := from["type"]; ok && in.op.Actor != "from.id" {
@@ -157,6 +174,28 @@ func (in *call) checkActors() error {
 	if members != nil {
 		in.body = members // no member comes twice
 	}
+	return nil
+}
+
+// checkTranslations refuses an article's translation in the name of anybody but the acting admin.
+func (in *call) checkTranslations(members map[string]json.RawMessage) error {
+	var locales map[string]json.RawMessage
+	if json.Unmarshal(members["translated_content"], &locales) != nil || locales == nil {
+		return nil
+	}
+	for locale, raw := range locales {
+		var content map[string]json.RawMessage
+		if json.Unmarshal(raw, &content) != nil || content == nil {
+			continue
+		}
+		if raw, ok := content["author_id"]; ok {
+			if id, _ := memberText(raw); id == "" || in.op.Actor != "author_id" || AdminID(id) != in.actor {
+				return invalid(in.op, "the author_id of translation %.40q must be that of the Body, and the operation's Actor", locale)
+			}
+		}
+		locales[locale], _ = json.Marshal(content) // no member comes twice
+	}
+	members["translated_content"], _ = json.Marshal(locales)
 	return nil
 }
 
@@ -209,15 +248,25 @@ func (in *call) readActor(ctx context.Context, members map[string]json.RawMessag
 		return invalid(in.op, "%s belongs into the Body, not into the query", outer)
 	}
 	holder, name := members, outer
+	if _, given := members[outer]; !given && in.op.ActorOptional {
+		return nil
+	}
 	if nested {
 		holder, name = nil, inner
 		if json.Unmarshal(members[outer], &holder) != nil || holder == nil {
 			return invalid(in.op, "the Body's %s must be a JSON object", outer)
 		}
 	}
-	if _, given := holder[name]; !given && ctx != nil {
+	_, given := holder[name]
+	switch {
+	case !given && in.op.ActorOptional:
+		return nil
+	case !given && ctx != nil:
 		if p, _ := PrincipalFrom(ctx); p.AdminID != "" {
 			holder[name], _ = json.Marshal(p.AdminID)
+			if in.op.Actor == "author_id" && isNumber(p.AdminID) { // by Intercom's description a number
+				holder[name] = json.RawMessage(p.AdminID)
+			}
 		}
 	}
 	id, ok := memberText(holder[name])

@@ -24,6 +24,8 @@ type Client struct {
 	Conversations *ConversationsService
 	Contacts      *ContactsService
 	DataEvents    *DataEventsService
+	Articles      *ArticlesService
+	Collections   *CollectionsService
 
 	s settings
 }
@@ -389,6 +391,8 @@ func newClient(s settings) *Client {
 	c.Conversations = &ConversationsService{c}
 	c.Contacts = &ContactsService{c}
 	c.DataEvents = &DataEventsService{c}
+	c.Articles = &ArticlesService{c}
+	c.Collections = &CollectionsService{c}
 	return c
 }
 

@@ -166,6 +166,10 @@ func checkArg(op Operation, placeholder, value string) error {
 		return ConversationID(value).check(op)
 	case "contact_id":
 		return ContactID(value).check(op)
+	case "article_id":
+		return ArticleID(value).check(op)
+	case "collection_id":
+		return CollectionID(value).check(op)
 	}
 	return nil
 }

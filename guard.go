@@ -141,7 +141,7 @@ func (g *Guard) before(ctx context.Context, c *Client, in *call) error {
 		v.decision = d
 	}
 	switch {
-	case in.op.Actor != "" && in.actor == "": // nobody acts, and report-only let that through
+	case in.op.Actor != "" && in.actor == "" && !in.op.ActorOptional: // nobody acts, and report-only let that through
 		return noActor(in.op)
 	case v.judged && v.view.list == "conversations" && !g.reportOnly:
 		if err := in.narrow(d, &v.principal); err != nil {
@@ -220,7 +220,7 @@ func (g *Guard) check(ctx context.Context, p *Principal, permission Permission, 
 
 // impersonates reports whether the call is done in the name of another teammate than the principal's.
 func (in *call) impersonates(p *Principal) bool {
-	return in.op.Actor != "" && in.actor != p.AdminID
+	return in.op.Actor != "" && in.actor != "" && in.actor != p.AdminID
 }
 
 // destroys reports whether the call is decided on a fresh role alone.

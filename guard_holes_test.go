@@ -322,6 +322,9 @@ func TestDoTakesNoSecondActor(t *testing.T) {
 		"admin_id in the query, and id": {"from.id", intercomrbac.Call{Body: map[string]any{"from": map[string]string{"type": "admin", "id": own}}, Query: url.Values{"admin_id": {other}}}},
 		"a type of another case":        {"", intercomrbac.Call{Body: map[string]any{"from": map[string]string{"type": "Admin", "id": other}}}},
 		"a type in a list":              {"", intercomrbac.Call{Body: map[string]any{"from": map[string]any{"type": []string{"admin"}, "id": other}}}},
+		"author_id beside admin_id":     {"admin_id", intercomrbac.Call{Body: map[string]any{"author_id": other}}},
+		"admin_id beside author_id":     {"author_id", intercomrbac.Call{Body: map[string]any{"admin_id": other}}},
+		"author_id in the query, too":   {"author_id", intercomrbac.Call{Body: map[string]any{}, Query: url.Values{"author_id[]": {other}}}},
 		"an actor too deep to look at":  {"from.by.id", intercomrbac.Call{Body: map[string]any{"from": map[string]any{"by": map[string]string{"id": other}}}}},
 	} {
 		require.ErrorIs(t, d.client.Do(d.as(t, tester), acting(tt.actor), tt.in, nil), intercomrbac.ErrInvalidRequest, name)

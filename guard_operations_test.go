@@ -2,6 +2,7 @@ package intercomrbac_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
@@ -24,6 +25,14 @@ func (d *desk) conversation() intercomrbac.ConversationID { return d.Conversatio
 
 func (d *desk) pathOfConversation() map[string]string {
 	return map[string]string{"conversation_id": string(d.conversation())}
+}
+
+func (d *desk) pathOfArticle() map[string]string {
+	return map[string]string{"article_id": string(d.Articles[0])}
+}
+
+func (d *desk) pathOfCollection() map[string]string {
+	return map[string]string{"collection_id": string(d.Collections[0])}
 }
 
 // acting is the body of a call to manageConversation or replyConversation.
@@ -103,6 +112,85 @@ var callers = map[string]caller{
 		func(d *desk) intercomrbac.Call {
 			return intercomrbac.Call{Path: map[string]string{"admin_id": string(d.Manager)},
 				Body: map[string]bool{"away_mode_enabled": true, "away_mode_reassign": false}}
+		},
+	},
+	"articles.create": {
+		func(ctx context.Context, c *intercomrbac.Client, _ *desk) (any, error) {
+			return c.Articles.Create(ctx, intercomrbac.CreateArticleParams{Title: "Invoices"})
+		},
+		func(d *desk) intercomrbac.Call {
+			return intercomrbac.Call{Body: map[string]any{"title": "Invoices", "author_id": json.Number(d.Agent)}}
+		},
+	},
+	"articles.delete": {
+		func(ctx context.Context, c *intercomrbac.Client, d *desk) (any, error) {
+			return nil, c.Articles.Delete(ctx, d.Articles[0])
+		},
+		func(d *desk) intercomrbac.Call { return intercomrbac.Call{Path: d.pathOfArticle()} },
+	},
+	"articles.get": {
+		func(ctx context.Context, c *intercomrbac.Client, d *desk) (any, error) {
+			return c.Articles.Get(ctx, d.Articles[0])
+		},
+		func(d *desk) intercomrbac.Call { return intercomrbac.Call{Path: d.pathOfArticle()} },
+	},
+	"articles.list": {
+		func(ctx context.Context, c *intercomrbac.Client, _ *desk) (any, error) {
+			p, err := c.Articles.List(ctx, intercomrbac.ListParams{})
+			return itemsOf(p), err
+		},
+		func(*desk) intercomrbac.Call { return intercomrbac.Call{} },
+	},
+	"articles.search": {
+		func(ctx context.Context, c *intercomrbac.Client, _ *desk) (any, error) {
+			p, err := c.Articles.Search(ctx, intercomrbac.SearchArticlesParams{Phrase: "refund", Highlight: true})
+			return itemsOf(p), err
+		},
+		func(*desk) intercomrbac.Call {
+			return intercomrbac.Call{Query: url.Values{"phrase": {"refund"}, "highlight": {"true"}}}
+		},
+	},
+	"articles.update": {
+		func(ctx context.Context, c *intercomrbac.Client, d *desk) (any, error) {
+			return c.Articles.Update(ctx, d.Articles[0], intercomrbac.UpdateArticleParams{State: intercomrbac.ArticleDraft})
+		},
+		func(d *desk) intercomrbac.Call {
+			return intercomrbac.Call{Path: d.pathOfArticle(), Body: map[string]any{"state": "draft"}}
+		},
+	},
+	"collections.create": {
+		func(ctx context.Context, c *intercomrbac.Client, _ *desk) (any, error) {
+			return c.Collections.Create(ctx, intercomrbac.CreateCollectionParams{Name: "Invoices"})
+		},
+		func(*desk) intercomrbac.Call {
+			return intercomrbac.Call{Body: map[string]string{"name": "Invoices"}}
+		},
+	},
+	"collections.delete": {
+		func(ctx context.Context, c *intercomrbac.Client, d *desk) (any, error) {
+			return nil, c.Collections.Delete(ctx, d.Collections[0])
+		},
+		func(d *desk) intercomrbac.Call { return intercomrbac.Call{Path: d.pathOfCollection()} },
+	},
+	"collections.get": {
+		func(ctx context.Context, c *intercomrbac.Client, d *desk) (any, error) {
+			return c.Collections.Get(ctx, d.Collections[0])
+		},
+		func(d *desk) intercomrbac.Call { return intercomrbac.Call{Path: d.pathOfCollection()} },
+	},
+	"collections.list": {
+		func(ctx context.Context, c *intercomrbac.Client, _ *desk) (any, error) {
+			p, err := c.Collections.List(ctx, intercomrbac.ListParams{})
+			return itemsOf(p), err
+		},
+		func(*desk) intercomrbac.Call { return intercomrbac.Call{} },
+	},
+	"collections.update": {
+		func(ctx context.Context, c *intercomrbac.Client, d *desk) (any, error) {
+			return c.Collections.Update(ctx, d.Collections[0], intercomrbac.UpdateCollectionParams{Name: "Invoices"})
+		},
+		func(d *desk) intercomrbac.Call {
+			return intercomrbac.Call{Path: d.pathOfCollection(), Body: map[string]string{"name": "Invoices"}}
 		},
 	},
 	"contacts.create": {
@@ -359,6 +447,17 @@ var readForDenial = map[string]string{
 	"admins.me":                         "admins.me",
 	"admins.search_activity_logs":       "admins.search_activity_logs",
 	"admins.set_away":                   "admins.get",
+	"articles.create":                   "",
+	"articles.delete":                   "articles.get",
+	"articles.get":                      "articles.get",
+	"articles.list":                     "articles.list",
+	"articles.search":                   "articles.search",
+	"articles.update":                   "articles.get",
+	"collections.create":                "",
+	"collections.delete":                "",
+	"collections.get":                   "",
+	"collections.list":                  "",
+	"collections.update":                "",
 	"contacts.create":                   "",
 	"contacts.delete":                   "contacts.get",
 	"contacts.get":                      "contacts.get",
@@ -387,8 +486,11 @@ var readForDenial = map[string]string{
 
 // kindOf is the kind of resource that the permission of an operation is about.
 func kindOf(op intercomrbac.Operation) string {
-	if op.Resource == "away_reason" {
+	switch op.Resource {
+	case "away_reason":
 		return "admin"
+	case "collection":
+		return "article"
 	}
 	return op.Resource
 }
@@ -429,8 +531,11 @@ func listed(v any) any {
 	if !ok {
 		return v
 	}
-	for _, name := range []string{"admins", "teams", "conversations", "events", "activity_logs"} {
+	for _, name := range []string{"admins", "teams", "conversations", "events", "activity_logs", "data"} {
 		if items, ok := m[name]; ok {
+			if found, ok := items.(map[string]any); ok { // of a search for articles
+				return found["articles"]
+			}
 			return items
 		}
 	}

@@ -30,6 +30,12 @@ func actingOperations() []intercomrbac.Operation {
 
 // methodsAs are the methods that take an acting admin, by operation.
 var methodsAs = map[string]func(ctx context.Context, d *desk, as intercomrbac.AdminID) (any, error){
+	"articles.create": func(ctx context.Context, d *desk, as intercomrbac.AdminID) (any, error) {
+		return d.client.Articles.Create(ctx, intercomrbac.CreateArticleParams{Title: "Invoices", AuthorID: as})
+	},
+	"articles.update": func(ctx context.Context, d *desk, as intercomrbac.AdminID) (any, error) {
+		return d.client.Articles.Update(ctx, d.Articles[1], intercomrbac.UpdateArticleParams{AuthorID: as})
+	},
 	"conversations.add_tag": func(ctx context.Context, d *desk, as intercomrbac.AdminID) (any, error) {
 		return d.client.Conversations.AddTag(ctx, d.conversation(), intercomrbac.TagParams{TagID: d.VIP, AdminID: as})
 	},
@@ -66,7 +72,7 @@ func TestGuardRefusesImpersonation(t *testing.T) {
 		require.True(t, ok, "%s has no entry in methodsAs", op.Name)
 		byDo := func(ctx context.Context, d *desk, as any) error {
 			call := callers[op.Name].call(d)
-			call.Body.(map[string]any)["admin_id"] = as
+			call.Body.(map[string]any)[op.Actor] = as
 			return d.client.Do(ctx, op, call, nil)
 		}
 		t.Run(op.Name, func(t *testing.T) {
@@ -611,6 +617,10 @@ func TestGuardRefusesActorsThatAnOperationDoesNotName(t *testing.T) {
 		"space before it":         {Query: url.Values{" admin_id": {"991267460"}}},
 		"from":                    {Body: json.RawMessage(`{"from":{"type":"admin","id":"991267460"}}`)},
 		"from in the query":       {Query: url.Values{"from[type]": {"admin"}, "from[id]": {"991267460"}}},
+		"author_id":               {Body: json.RawMessage(`{"author_id":991267460}`)},
+		"author_id in the query":  {Query: url.Values{"[author_id]": {"991267460"}}},
+		"author of a translation": {Body: json.RawMessage(`{"translated_content":{"fr":{"author_id":991267460}}}`)},
+		"the same in the query":   {Query: url.Values{"translated_content[fr][author_id]": {"991267460"}}},
 	} {
 		require.ErrorIs(t, d.client.Do(d.as(t, tester), own, call, nil), intercomrbac.ErrInvalidRequest, name)
 	}

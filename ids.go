@@ -33,6 +33,12 @@ type (
 	WorkspaceID string
 	// AwayReasonID identifies a reason for being away; digits.
 	AwayReasonID string
+	// ArticleID identifies an article; digits.
+	ArticleID string
+	// CollectionID identifies a collection of articles; digits.
+	CollectionID string
+	// HelpCenterID identifies a help center; digits.
+	HelpCenterID string
 )
 
 // UnmarshalJSON accepts a string, a whole number or null.
@@ -55,6 +61,15 @@ func (id *WorkspaceID) UnmarshalJSON(b []byte) error { return decodeID(id, b) }
 
 // UnmarshalJSON accepts a string, a whole number or null.
 func (id *AwayReasonID) UnmarshalJSON(b []byte) error { return decodeID(id, b) }
+
+// UnmarshalJSON accepts a string, a whole number or null.
+func (id *ArticleID) UnmarshalJSON(b []byte) error { return decodeID(id, b) }
+
+// UnmarshalJSON accepts a string, a whole number or null.
+func (id *CollectionID) UnmarshalJSON(b []byte) error { return decodeID(id, b) }
+
+// UnmarshalJSON accepts a string, a whole number or null.
+func (id *HelpCenterID) UnmarshalJSON(b []byte) error { return decodeID(id, b) }
 
 func decodeID[T ~string](id *T, b []byte) error {
 	s, err := idText(b)
@@ -113,7 +128,20 @@ func (id TeamID) check(op Operation) error {
 	return nil
 }
 
-// isNumber reports whether s is digits as in the ids of admins and teams: they do not begin with 0.
+func (id ArticleID) check(op Operation) error { return checkNumber(op, "article", string(id)) }
+
+func (id CollectionID) check(op Operation) error { return checkNumber(op, "collection", string(id)) }
+
+func (id HelpCenterID) check(op Operation) error { return checkNumber(op, "help center", string(id)) }
+
+func checkNumber(op Operation, kind, id string) error {
+	if !isNumber(id) {
+		return invalid(op, "%.40q is no %s id: %s ids are digits", id, kind, kind)
+	}
+	return nil
+}
+
+// isNumber reports whether s is digits as in the ids of admins, teams and articles: they do not begin with 0.
 func isNumber[T ~string](s T) bool { return isDigits(s) && s[0] != '0' }
 
 func (id ConversationID) check(op Operation) error { return checkID(op, "conversation_id", string(id)) }

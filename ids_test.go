@@ -38,6 +38,9 @@ func idTypeOf[T ~string, P interface {
 var idTypes = []idType{
 	idTypeOf[intercomrbac.AdminID]("AdminID"),
 	idTypeOf[intercomrbac.TeamID]("TeamID"),
+	idTypeOf[intercomrbac.ArticleID]("ArticleID"),
+	idTypeOf[intercomrbac.CollectionID]("CollectionID"),
+	idTypeOf[intercomrbac.HelpCenterID]("HelpCenterID"),
 	idTypeOf[intercomrbac.ConversationID]("ConversationID"),
 	idTypeOf[intercomrbac.ContactID]("ContactID"),
 	idTypeOf[intercomrbac.TagID]("TagID"),

@@ -60,6 +60,8 @@ type Operation struct {
 	// Actor names the body member that holds the acting admin, such as "admin_id" or "from.id"; empty where there is
 	// none.
 	Actor string
+	// ActorOptional says that the body need not name one: then nobody's name is used, and none is filled in.
+	ActorOptional bool
 	// Effect is what the call does to the workspace.
 	Effect Effect
 	// Repeatable says that sending the call twice does no more than sending it once, so that it may be sent
@@ -85,6 +87,8 @@ func LookupOperation(name string) (Operation, bool) {
 var operations = sortedByName(
 	opAdminsActivityEventTypes, opAdminsActivityLogs, opAdminsAwayReasons, opAdminsGet, opAdminsList, opAdminsMe,
 	opAdminsSearchActivityLogs, opAdminsSetAway,
+	opArticlesCreate, opArticlesDelete, opArticlesGet, opArticlesList, opArticlesSearch, opArticlesUpdate,
+	opCollectionsCreate, opCollectionsDelete, opCollectionsGet, opCollectionsList, opCollectionsUpdate,
 	opContactsCreate, opContactsDelete, opContactsGet, opContactsGetByExternalID,
 	opConversationsAddTag, opConversationsAssign, opConversationsClose, opConversationsCreate,
 	opConversationsDelete, opConversationsDeleteWithMetrics, opConversationsGet, opConversationsList,
@@ -136,6 +140,8 @@ func (o Operation) check() error {
 		return fmt.Errorf("%w: operation %s: Path must begin with / and hold neither query nor escapes", ErrInvalidRequest, o.Name)
 	case o.ResourceArg != "" && !slices.Contains(o.placeholders(), o.ResourceArg):
 		return fmt.Errorf("%w: operation %s: ResourceArg %q is no placeholder of its Path", ErrInvalidRequest, o.Name, o.ResourceArg)
+	case o.ActorOptional && o.Actor == "":
+		return fmt.Errorf("%w: operation %s: ActorOptional needs an Actor", ErrInvalidRequest, o.Name)
 	case strings.Count(o.Actor, ".") > 1:
 		return fmt.Errorf("%w: operation %s: Actor %q is too deep: it is a member of the body, or one within it", ErrInvalidRequest, o.Name, o.Actor)
 	}

@@ -21,6 +21,17 @@ var operationOf = map[string]string{
 	"Admins.Me":                       "admins.me",
 	"Admins.SearchActivityLogs":       "admins.search_activity_logs",
 	"Admins.SetAway":                  "admins.set_away",
+	"Articles.Create":                 "articles.create",
+	"Articles.Delete":                 "articles.delete",
+	"Articles.Get":                    "articles.get",
+	"Articles.List":                   "articles.list",
+	"Articles.Search":                 "articles.search",
+	"Articles.Update":                 "articles.update",
+	"Collections.Create":              "collections.create",
+	"Collections.Delete":              "collections.delete",
+	"Collections.Get":                 "collections.get",
+	"Collections.List":                "collections.list",
+	"Collections.Update":              "collections.update",
 	"Contacts.Create":                 "contacts.create",
 	"Contacts.Delete":                 "contacts.delete",
 	"Contacts.Get":                    "contacts.get",
@@ -48,7 +59,10 @@ var operationOf = map[string]string{
 }
 
 // madeOfOthers are the methods that have no operation of their own.
-var madeOfOthers = []string{"Admins.AllActivityLogs", "Admins.SearchAllActivityLogs", "Conversations.All", "Conversations.SearchAll", "DataEvents.All"}
+var madeOfOthers = []string{
+	"Admins.AllActivityLogs", "Admins.SearchAllActivityLogs", "Articles.All", "Articles.SearchAll", "Collections.All",
+	"Conversations.All", "Conversations.SearchAll", "DataEvents.All",
+}
 
 // serviceMethods returns the methods of the client's services that take a context first, as "Service.Method".
 func serviceMethods() []string {
@@ -123,6 +137,9 @@ func TestOperationTable(t *testing.T) {
 			if op.Resource == "activity_log" { // what admins did has a permission of its own
 				resource = "activity_logs"
 			}
+			if op.Resource == "collection" { // it holds articles
+				resource = "articles"
+			}
 			assert.Equal(t, resource, strings.SplitN(string(op.Permission), ":", 2)[0], "the permission is of another resource")
 			switch op.Effect {
 			case Read:
@@ -180,6 +197,9 @@ func TestPermissionsOfTheMethods(t *testing.T) {
 		"contacts:delete":      {"contacts.delete"},
 		"admins:read":          {"admins.away_reasons", "admins.get", "admins.list", "admins.me"},
 		"admins:write":         {"admins.set_away"},
+		"articles:read":        {"articles.get", "articles.list", "articles.search", "collections.get", "collections.list"},
+		"articles:write":       {"articles.create", "articles.update", "collections.create", "collections.update"},
+		"articles:delete":      {"articles.delete", "collections.delete"},
 		"activity_logs:read":   {"admins.activity_event_types", "admins.activity_logs", "admins.search_activity_logs"},
 		"teams:read":           {"teams.get", "teams.list"},
 		"events:read":          {"events.list"},
@@ -197,18 +217,23 @@ func TestPermissionsOfTheMethods(t *testing.T) {
 			destructive = append(destructive, op.Name)
 		}
 	}
-	assert.Equal(t, []string{"contacts.delete", "conversations.delete", "conversations.delete_with_metrics"}, destructive)
+	assert.Equal(t, []string{"articles.delete", "collections.delete", "contacts.delete", "conversations.delete", "conversations.delete_with_metrics"}, destructive)
 }
 
 func TestActingAdminsOfTheMethods(t *testing.T) {
 	t.Parallel()
-	var want, got []string
+	want, got := []string{"articles.create", "articles.update"}, []string(nil)
 	for _, action := range []string{"add_tag", "assign", "close", "note", "open", "remove_tag", "reply", "snooze", "unassign"} {
 		want = append(want, "conversations."+action)
 	}
 	for _, op := range Operations() {
 		if op.Actor != "" {
-			assert.Equal(t, "admin_id", op.Actor)
+			name := "admin_id"
+			if op.Resource == "article" {
+				name = "author_id"
+			}
+			assert.Equal(t, name, op.Actor)
+			assert.Equal(t, op.Name == "articles.update", op.ActorOptional, op.Name)
 			got = append(got, op.Name)
 		}
 	}

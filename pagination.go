@@ -178,7 +178,10 @@ func (p Page[T]) MarshalJSON() ([]byte, error) {
 	if items == nil {
 		items = []T{}
 	}
-	switch any(items).(type) {
+	var list any = items
+	switch items := list.(type) {
+	case []ArticleMatch:
+		list = foundJSON(items)
 	case []Conversation:
 		name = "conversations"
 	case []DataEvent:
@@ -187,13 +190,18 @@ func (p Page[T]) MarshalJSON() ([]byte, error) {
 		name = "activity_logs"
 	}
 	paging := map[string]any{"type": "pages"}
-	switch {
-	case strings.HasPrefix(p.Next, "?"):
-		paging["next"] = "https://api.intercom.io/" + p.Next
-	case p.Next != "":
-		paging["next"] = map[string]string{"starting_after": p.Next}
+	if p.Next != "" {
+		paging["next"] = nextJSON(p.Next)
 	}
-	return json.Marshal(map[string]any{name: items, "total_count": p.Total, "pages": paging})
+	return json.Marshal(map[string]any{name: list, "total_count": p.Total, "pages": paging})
+}
+
+// nextJSON is a cursor as Intercom sends one.
+func nextJSON(cursor string) any {
+	if strings.HasPrefix(cursor, "?") {
+		return "https://api.intercom.io/" + cursor
+	}
+	return map[string]string{"starting_after": cursor}
 }
 
 // count is a whole number that may come in quotes or not at all.

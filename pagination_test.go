@@ -61,6 +61,28 @@ var sequences = []sequence{
 		},
 	},
 	{
+		name: "articles", list: "data",
+		all: func(ctx context.Context, c *intercomrbac.Client, p intercomrbac.ListParams) iter.Seq2[string, error] {
+			return idsIn(c.Articles.All(ctx, p), func(a intercomrbac.Article) string { return string(a.ID) })
+		},
+		cursor: cursorOfQuery,
+	},
+	{
+		name: "articles that were searched", list: "data.articles",
+		all: func(ctx context.Context, c *intercomrbac.Client, p intercomrbac.ListParams) iter.Seq2[string, error] {
+			return idsIn(c.Articles.SearchAll(ctx, intercomrbac.SearchArticlesParams{Phrase: "x", ListParams: p}),
+				func(a intercomrbac.ArticleMatch) string { return string(a.ID) })
+		},
+		cursor: cursorOfQuery,
+	},
+	{
+		name: "collections", list: "data",
+		all: func(ctx context.Context, c *intercomrbac.Client, p intercomrbac.ListParams) iter.Seq2[string, error] {
+			return idsIn(c.Collections.All(ctx, p), func(c intercomrbac.Collection) string { return string(c.ID) })
+		},
+		cursor: cursorOfQuery,
+	},
+	{
 		name: "AllActivityLogs", list: "activity_logs",
 		all: func(ctx context.Context, c *intercomrbac.Client, p intercomrbac.ListParams) iter.Seq2[string, error] {
 			return activityIDs(c.Admins.AllActivityLogs(ctx, intercomrbac.ActivityLogsParams{CreatedAfter: time.Unix(1701000000, 0), After: p.After}))
@@ -91,6 +113,11 @@ func (s sequence) mock(t *testing.T, pages ...mockAnswer) *mock {
 	t.Helper()
 	answers := slices.Clone(pages)
 	for i := range answers {
+		if outer, inner, nested := strings.Cut(s.list, "."); nested {
+			list := strings.NewReplacer(`"conversations":`, `"`+outer+`":{"`+inner+`":`, `],"pages"`, `]},"pages"`)
+			answers[i].body = list.Replace(answers[i].body)
+			continue
+		}
 		answers[i].body = strings.Replace(answers[i].body, `"conversations":`, `"`+s.list+`":`, 1)
 	}
 	return newMock(t, answers...)

@@ -74,7 +74,7 @@ var stockPermissions = map[Permission]Declaration{
 // destructive tells the permissions that some operation destroys by. They are never decided on a role that may be
 // out of date.
 var destructive = func() map[Permission]bool {
-	m := map[Permission]bool{ArticlesDelete: true} // none of the table's operations needs it yet
+	m := map[Permission]bool{}
 	for _, op := range operations {
 		if op.Effect == Destructive {
 			m[op.Permission] = true

@@ -6,11 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 )
 
 // view says how a guard judges what an operation returns, where a grant hangs on a condition.
 type view struct {
-	list string // the member that holds the items; empty where the answer is the thing itself
+	// list is the member that holds the items, or a member of that one, as "data.articles" is; empty where the answer is
+	// the thing itself.
+	list string
 	read func(raw []byte) (id string, value any, err error)
 }
 
@@ -22,6 +25,11 @@ var views = map[string]view{
 	"admins.list":                 {"admins", readView(func(a *Admin) string { return string(a.ID) })},
 	"admins.me":                   {"", readView(func(a *Admin) string { return string(a.ID) })},
 	"admins.search_activity_logs": {"activity_logs", readView(func(l *ActivityLog) string { return string(l.ID) })},
+	"articles.get":                {"", readView(func(a *Article) string { return string(a.ID) })},
+	"articles.list":               {"data", readView(func(a *Article) string { return string(a.ID) })},
+	"articles.search":             {"data.articles", readView(func(a *Article) string { return string(a.ID) })},
+	"collections.get":             {"", readView(func(c *Collection) string { return string(c.ID) })},
+	"collections.list":            {"data", readView(func(c *Collection) string { return string(c.ID) })},
 	"contacts.get":                {"", readView(func(c *Contact) string { return string(c.ID) })},
 	"contacts.get_by_external_id": {"", readView(func(c *Contact) string { return string(c.ID) })},
 	"conversations.get":           {"", readView(func(c *Conversation) string { return string(c.ID) })},
@@ -47,6 +55,10 @@ func (c *Client) fetch(ctx context.Context, kind, id string) (any, error) {
 	switch kind {
 	case "admin":
 		return c.Admins.Get(ctx, AdminID(id))
+	case "article":
+		return c.Articles.Get(ctx, ArticleID(id))
+	case "collection":
+		return c.Collections.Get(ctx, CollectionID(id))
 	case "contact":
 		return c.Contacts.Get(ctx, ContactID(id))
 	case "conversation":
@@ -61,6 +73,10 @@ func (c *Client) fetch(ctx context.Context, kind, id string) (any, error) {
 func idOf(value any) string {
 	switch v := value.(type) {
 	case *Admin:
+		return string(v.ID)
+	case *Article:
+		return string(v.ID)
+	case *Collection:
 		return string(v.ID)
 	case *Contact:
 		return string(v.ID)
@@ -90,8 +106,14 @@ func (g *Guard) judge(ctx context.Context, in *call, body []byte) ([]byte, error
 	if err := json.Unmarshal(body, &envelope); err != nil {
 		return nil, g.deny(ctx, in, g.because(ctx, &v.principal, v.op.Permission, ReasonConditionUnknown), errUnjudged)
 	}
+	outer, inner, nested := strings.Cut(v.view.list, ".")
+	holder, name := envelope, outer
+	if nested {
+		holder, name = nil, inner
+		_ = json.Unmarshal(envelope[outer], &holder) // what is no object holds no items
+	}
 	var items []json.RawMessage
-	if err := json.Unmarshal(envelope[v.view.list], &items); err != nil {
+	if err := json.Unmarshal(holder[name], &items); err != nil {
 		return nil, g.deny(ctx, in, g.because(ctx, &v.principal, v.op.Permission, ReasonConditionUnknown), errUnjudged)
 	}
 	kept := make([]json.RawMessage, 0, len(items))
@@ -105,19 +127,38 @@ func (g *Guard) judge(ctx context.Context, in *call, body []byte) ([]byte, error
 		}
 	}
 	// Totals count what is hidden, too.
-	out := map[string]any{v.view.list: kept}
+	out := map[string]any{outer: kept}
+	if nested {
+		out[outer] = map[string]any{inner: kept, "highlights": highlightsOf(holder["highlights"], kept)}
+	}
 	for _, name := range []string{"type", "request_id"} {
 		if raw, ok := envelope[name]; ok {
 			out[name] = raw
 		}
 	}
+	if next := nextPage(v.op, envelope["pages"]); next != nil {
+		out["pages"] = map[string]any{"type": "pages", "next": next}
+	}
+	return json.Marshal(out)
+}
+
+// nextPage is what the pages of a list say about the next one. Where they have numbers and nothing else, those would count
+// what is hidden.
+func nextPage(op Operation, raw json.RawMessage) any {
+	if op.Resource == "article" || op.Resource == "collection" {
+		var p numbered
+		if len(raw) == 0 || json.Unmarshal(raw, &p) != nil || p.next == "" {
+			return nil
+		}
+		return nextJSON(p.next)
+	}
 	var paging struct {
 		Next json.RawMessage `json:"next"`
 	}
-	if json.Unmarshal(envelope["pages"], &paging) == nil && paging.Next != nil {
-		out["pages"] = map[string]any{"type": "pages", "next": paging.Next}
+	if json.Unmarshal(raw, &paging) != nil || paging.Next == nil {
+		return nil
 	}
-	return json.Marshal(out)
+	return paging.Next
 }
 
 var errUnjudged = class("the answer cannot be judged: it is not what Intercom's API sends", ErrBadResponse)

@@ -25,6 +25,19 @@ var handlers = map[string]handler{
 	"admins.search_activity_logs": (*Server).searchActivityLogs,
 	"admins.set_away":             (*Server).setAway,
 
+	"articles.create": (*Server).createArticle,
+	"articles.delete": (*Server).deleteArticle,
+	"articles.get":    (*Server).getArticle,
+	"articles.list":   (*Server).listArticles,
+	"articles.search": (*Server).searchArticles,
+	"articles.update": (*Server).updateArticle,
+
+	"collections.create": (*Server).createCollection,
+	"collections.delete": (*Server).deleteCollection,
+	"collections.get":    (*Server).getCollection,
+	"collections.list":   (*Server).listCollections,
+	"collections.update": (*Server).updateCollection,
+
 	"contacts.create":             (*Server).createContact,
 	"contacts.delete":             (*Server).deleteContact,
 	"contacts.get":                (*Server).getContact,

@@ -27,6 +27,11 @@ type Seeded struct {
 	Bug    intercomrbac.TagID
 
 	Lunch intercomrbac.AwayReasonID
+
+	// Collections are three: "Billing", "Refunds" within it, and "Getting started".
+	Collections []intercomrbac.CollectionID
+	// Articles are four: one by the manager, one by the agent, a draft by the agent, and one by the owner that stands alone.
+	Articles []intercomrbac.ArticleID
 }
 
 // Seed fills an empty workspace with a small support desk, the same each time but for the times, which are those of
@@ -137,6 +142,32 @@ func (s *Server) Seed() Seeded {
 		},
 	} {
 		s.AddActivityLog(l)
+	}
+	for i, c := range []Collection{
+		{ID: "159", Name: "Billing", Description: "Invoices and payments"},
+		{ID: "160", Name: "Refunds", ParentID: "159"},
+		{ID: "161", Name: "Getting started"},
+	} {
+		c.CreatedAt = ago(24 * (20 - i))
+		out.Collections = append(out.Collections, s.AddCollection(c))
+	}
+	for i, a := range []Article{
+		{
+			ID: "39", Title: "How refunds work", Description: "What we pay back, and when", AuthorID: out.Manager, State: "published",
+			Body: "<p>A refund takes five days.</p>", ParentIDs: []intercomrbac.CollectionID{"160"}, Views: 120, Conversations: 3,
+		},
+		{
+			ID: "40", Title: "Reset your password", AuthorID: out.Agent, State: "published", Body: "<p>Ask for a link on the sign-in page.</p>",
+			ParentIDs: []intercomrbac.CollectionID{"161"}, Views: 340, Conversations: 12,
+		},
+		{
+			ID: "41", Title: "Refunds for yearly plans", AuthorID: out.Agent, Body: "<p>To be agreed with Finance.</p>",
+			ParentIDs: []intercomrbac.CollectionID{"160"},
+		},
+		{ID: "42", Title: "Contact us", AuthorID: out.Owner, State: "published", Body: "<p>We answer within a day.</p>", Views: 75},
+	} {
+		a.CreatedAt = ago(24 * (10 - i))
+		out.Articles = append(out.Articles, s.AddArticle(a))
 	}
 	return out
 }

@@ -49,6 +49,8 @@ type Server struct {
 	eventKeys   map[string]bool
 	eventNames  map[string]bool
 	activities  ordered[string, activity]
+	articles    ordered[intercomrbac.ArticleID, article]
+	collections ordered[intercomrbac.CollectionID, collection]
 
 	conversations []*conversation // ordered by seq
 	byID          map[intercomrbac.ConversationID]*conversation

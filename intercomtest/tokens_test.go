@@ -78,11 +78,12 @@ func TestScopes(t *testing.T) {
 		intercomrbac.ScopeReadUsers: "read_users", intercomrbac.ScopeReadWriteUsers: "read_write_users",
 		intercomrbac.ScopeReadConversations: "read_conversations", intercomrbac.ScopeWriteConversations: "write_conversations",
 		intercomrbac.ScopeDeleteConversations: "delete_conversations_and_metrics",
-		intercomrbac.ScopeReadEvents:          "read_events", intercomrbac.ScopeWriteEvents: "write_events",
+		intercomrbac.ScopeReadArticles:        "read_articles_scope", intercomrbac.ScopeWriteArticles: "read_write_articles_scope",
+		intercomrbac.ScopeReadEvents: "read_events", intercomrbac.ScopeWriteEvents: "write_events",
 	}
 	for _, op := range intercomrbac.Operations() {
 		path := op.Path
-		for _, arg := range []string{"{conversation_id}", "{admin_id}", "{team_id}", "{contact_id}", "{external_id}", "{tag_id}"} {
+		for _, arg := range []string{"{conversation_id}", "{admin_id}", "{team_id}", "{contact_id}", "{external_id}", "{tag_id}", "{article_id}", "{collection_id}"} {
 			path = strings.ReplaceAll(path, arg, string(seeded.VIP))
 		}
 		if op.Name == "conversations.delete_with_metrics" {
