@@ -29,7 +29,7 @@ var (
 		Name: "articles.create", ID: "createArticle", Method: "POST", Path: "/articles",
 		Scope: ScopeWriteArticles, Permission: ArticlesWrite, Resource: "article", Actor: "author_id", Effect: Write,
 	}
-	// Each update of a published article is a version of it, so that it must not be sent twice.
+	// Each update makes a version (operation listArticleVersions), so that it must not be sent twice.
 	opArticlesUpdate = Operation{
 		Name: "articles.update", ID: "updateArticle", Method: "PUT", Path: articlePath,
 		Scope: ScopeWriteArticles, Permission: ArticlesWrite, Resource: "article", ResourceArg: "article_id",

@@ -27,8 +27,8 @@ type Call struct {
 // Do calls an operation that has no method here, through the same steps as the methods: the same checks, limits,
 // retries and errors. out is a pointer that the JSON answer is decoded into, or nil. An operation of the table is taken
 // from [LookupOperation], unchanged; an operation of your own whose request is that of one in the table is refused. Where
-// the operation has an Actor that is not optional and the Body does not name one, the principal's AdminID is filled in. Such refusals are
-// ErrInvalidRequest, or ErrNoActingAdmin, and come before anything is sent; a guard adds its own.
+// the operation has an Actor that is not optional, and the Body does not name one, the principal's AdminID is filled in.
+// Such refusals are ErrInvalidRequest, or ErrNoActingAdmin, and come before anything is sent; a guard adds its own.
 func (c *Client) Do(ctx context.Context, op Operation, in Call, out any) error {
 	if err := op.check(); err != nil {
 		return err
@@ -179,17 +179,24 @@ func (in *call) checkActors() error {
 
 // checkTranslations refuses an article's translation in the name of anybody but the acting admin.
 func (in *call) checkTranslations(members map[string]json.RawMessage) error {
-	var locales map[string]json.RawMessage
-	if json.Unmarshal(members["translated_content"], &locales) != nil || locales == nil {
+	whole, ok := members["translated_content"]
+	if !ok {
 		return nil
 	}
+	var locales map[string]json.RawMessage
+	if err := json.Unmarshal(whole, &locales); err != nil {
+		return invalid(in.op, "the Body's translated_content must be a JSON object")
+	}
 	for locale, raw := range locales {
-		var content map[string]json.RawMessage
-		if json.Unmarshal(raw, &content) != nil || content == nil {
+		if _, plain := memberText(raw); plain { // such as the type of the whole
 			continue
 		}
-		if raw, ok := content["author_id"]; ok {
-			if id, _ := memberText(raw); id == "" || in.op.Actor != "author_id" || AdminID(id) != in.actor {
+		var content map[string]json.RawMessage
+		if err := json.Unmarshal(raw, &content); err != nil {
+			return invalid(in.op, "the translation %.40q must be a JSON object", locale)
+		}
+		if author, ok := content["author_id"]; ok {
+			if id, _ := memberText(author); id == "" || in.op.Actor != "author_id" || AdminID(id) != in.actor {
 				return invalid(in.op, "the author_id of translation %.40q must be that of the Body, and the operation's Actor", locale)
 			}
 		}

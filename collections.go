@@ -174,7 +174,7 @@ func (s *CollectionsService) Update(ctx context.Context, id CollectionID, params
 	return do[Collection](ctx, s.c, call{op: op, args: []string{string(id)}, body: body})
 }
 
-// Delete removes a collection for good. Operation collections.delete (deleteCollection).
+// Delete removes a collection for good. Intercom does not say what becomes of the articles in it. Operation collections.delete (deleteCollection).
 func (s *CollectionsService) Delete(ctx context.Context, id CollectionID) error {
 	return s.c.do(ctx, &call{op: opCollectionsDelete, args: []string{string(id)}})
 }

@@ -38,8 +38,9 @@ type Condition struct {
 	// Intercom; it must not change p or r.
 	//
 	// A guard gives it the Value of conversations, contacts, admins, teams and articles where the condition is for that
-	// kind, with Intercom's own ID. Otherwise it gives Kind and ID only, the ID as the caller wrote it: it is empty where the call
-	// names no single thing, and may be another spelling of an id. So to deny by ID, let the condition be for the kind.
+	// kind, with Intercom's own ID. Otherwise it gives Kind and ID only, the ID as the caller wrote it: it is empty where
+	// the call names no single thing, and may be another spelling of an id. So to deny by ID, let the condition be for
+	// the kind.
 	Met func(ctx context.Context, p Principal, r Resource) (bool, error)
 
 	// query is the condition as a search for conversations; ok is false where none can meet it.

@@ -220,7 +220,10 @@ func (g *Guard) check(ctx context.Context, p *Principal, permission Permission, 
 
 // impersonates reports whether the call is done in the name of another teammate than the principal's.
 func (in *call) impersonates(p *Principal) bool {
-	return in.op.Actor != "" && in.actor != "" && in.actor != p.AdminID
+	if in.op.ActorOptional && in.actor == "" {
+		return false
+	}
+	return in.op.Actor != "" && in.actor != p.AdminID
 }
 
 // destroys reports whether the call is decided on a fresh role alone.

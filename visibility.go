@@ -142,14 +142,11 @@ func (g *Guard) judge(ctx context.Context, in *call, body []byte) ([]byte, error
 	return json.Marshal(out)
 }
 
-// nextPage is what the pages of a list say about the next one. Where they have numbers and nothing else, those would count
-// what is hidden.
+// nextPage is what the pages of a list say about the next one. Where they have numbers and nothing else it is made of
+// those, since their total counts what is hidden. What cannot be read is left for the caller to fail at.
 func nextPage(op Operation, raw json.RawMessage) any {
-	if op.Resource == "article" || op.Resource == "collection" {
-		var p numbered
-		if len(raw) == 0 || json.Unmarshal(raw, &p) != nil || p.next == "" {
-			return nil
-		}
+	var p numbered
+	if (op.Resource == "article" || op.Resource == "collection") && json.Unmarshal(raw, &p) == nil && p.next != "" {
 		return nextJSON(p.next)
 	}
 	var paging struct {
