@@ -68,7 +68,7 @@ func unpack(b []byte, parts ...*string) bool {
 type Rotation struct {
 	// Resealed records are sealed under the primary key now, and were not before.
 	Resealed int
-	// Current records needed nothing: they were sealed under it already, or are of revoked workspaces and hold no token.
+	// Current records needed nothing: they were sealed under it already, or hold no token any more.
 	Current int
 	// Failed records could not be opened or saved. The error tells of them.
 	Failed int

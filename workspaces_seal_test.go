@@ -208,10 +208,12 @@ func TestRotate(t *testing.T) {
 	c.mu.Unlock()
 	_, err := client.Teams.List(t.Context())
 	require.ErrorIs(t, err, intercomrbac.ErrTokenRevoked)
+	swept := intercomrbac.WorkspaceRecord{ID: "acme0004", Region: intercomrbac.US, Revoked: true, Version: 1}
+	require.NoError(t, config.Store.Save(t.Context(), swept, 0))
 
 	same, err := w.Rotate(t.Context())
 	require.NoError(t, err)
-	assert.Equal(t, intercomrbac.Rotation{Current: 3}, same)
+	assert.Equal(t, intercomrbac.Rotation{Current: 4}, same)
 
 	before := allRecords(t, config.Store)
 	config.Keys = keyRing(t, 2)
@@ -220,8 +222,8 @@ func TestRotate(t *testing.T) {
 	install(t, next, b) // under the new key
 	done, err := next.Rotate(t.Context())
 	require.NoError(t, err)
-	assert.Equal(t, intercomrbac.Rotation{Resealed: 1, Current: 2}, done)
-	assert.Equal(t, map[string]int{"k2": 2, "": 1}, sealedUnder(t, config.Store))
+	assert.Equal(t, intercomrbac.Rotation{Resealed: 2, Current: 2}, done, "a token that is kept for a day is sealed anew, too")
+	assert.Equal(t, map[string]int{"k2": 3, "": 1}, sealedUnder(t, config.Store))
 	after := allRecords(t, config.Store)["acme0001"]
 	assert.Greater(t, after.Version, before["acme0001"].Version)
 	after.Version, after.Sealed = before["acme0001"].Version, before["acme0001"].Sealed
@@ -232,7 +234,7 @@ func TestRotate(t *testing.T) {
 	assert.Equal(t, 1, fake.CallCount("teams.list"))
 	again, err := next.Rotate(t.Context())
 	require.NoError(t, err)
-	assert.Equal(t, intercomrbac.Rotation{Current: 3}, again)
+	assert.Equal(t, intercomrbac.Rotation{Current: 4}, again)
 }
 
 // What cannot be rotated is told, stays as it was, and keeps nothing else from it.
