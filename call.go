@@ -71,7 +71,7 @@ func (c *Client) Do(ctx context.Context, op Operation, in Call, out any) error {
 // fills in that of the principal.
 func (in *call) checkBody(ctx context.Context) error {
 	siblings := slices.DeleteFunc(Operations(), func(o Operation) bool { return o.Method != in.op.Method || o.Path != in.op.Path })
-	telling := func(o Operation) bool { return o.Body != "" || o.Query != "" || o.Actor != "" }
+	telling := func(o Operation) bool { return o.Body != "" || o.Query != "" || o.Actor != "" || o.resourceInBody() }
 	if err := in.checkActors(); err != nil {
 		return err
 	}
@@ -79,7 +79,7 @@ func (in *call) checkBody(ctx context.Context) error {
 		return nil
 	}
 	var members map[string]json.RawMessage
-	if in.body != nil || in.op.Body != "" || in.op.Actor != "" {
+	if in.body != nil || in.op.Body != "" || in.op.Actor != "" || in.op.resourceInBody() {
 		raw, err := encode(in)
 		if err != nil {
 			return err
@@ -114,6 +114,11 @@ func (in *call) checkBody(ctx context.Context) error {
 			return err
 		}
 		if err := in.checkTranslations(members); err != nil {
+			return err
+		}
+	}
+	if in.op.resourceInBody() {
+		if err := in.readResource(members); err != nil {
 			return err
 		}
 	}
@@ -237,8 +242,26 @@ func (o Operation) missing(body map[string]json.RawMessage, query url.Values) st
 		}
 		return ""
 	}
-	if missing := says("Body", o.Body, func(name string) (string, bool) { return memberText(body[name]) }); missing != "" {
+	pairs, alone := o.bodyMembers()
+	for _, name := range alone {
+		if isBlank(body[name]) {
+			return "the Body must have " + name
+		}
+	}
+	if missing := says("Body", pairs, func(name string) (string, bool) { return memberText(body[name]) }); missing != "" {
 		return missing
+	}
+	if only := o.only(); only != nil {
+		for _, name := range sortedKeys(body) {
+			if !slices.Contains(only, name) {
+				return fmt.Sprintf("the Body may have %s and nothing else, and has %.40q", strings.Join(only, " and "), name)
+			}
+		}
+		for _, key := range sortedKeys(query) {
+			if !slices.ContainsFunc(strings.Fields(o.Query), func(pair string) bool { return strings.HasPrefix(pair, key+"=") }) {
+				return fmt.Sprintf("%.40q belongs into the Body, not into the query", key)
+			}
+		}
 	}
 	return says("Query", o.Query, func(name string) (string, bool) {
 		values := query[name]
@@ -247,6 +270,57 @@ func (o Operation) missing(body map[string]json.RawMessage, query url.Values) st
 		}
 		return values[0], true
 	})
+}
+
+// bodyMembers tells the pairs of Body from the members that stand alone in it.
+func (o Operation) bodyMembers() (pairs string, alone []string) {
+	for word := range strings.FieldsSeq(o.Body) {
+		if strings.Contains(word, "=") {
+			pairs += " " + word
+		} else {
+			alone = append(alone, word)
+		}
+	}
+	return pairs, alone
+}
+
+// only returns the members that a body may have, where Body has one that stands alone: what is not known here could tell
+// of something else. It is nil where others are let through.
+func (o Operation) only() (names []string) {
+	if _, alone := o.bodyMembers(); alone == nil {
+		return nil
+	}
+	for word := range strings.FieldsSeq(o.Body + " " + o.Actor) {
+		name, _, _ := strings.Cut(word, "=")
+		name, _, _ = strings.Cut(name, ".")
+		names = append(names, name)
+	}
+	if o.resourceInBody() {
+		names = append(names, o.ResourceArg)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// isBlank reports whether Rails takes a member for one that is not there.
+func isBlank(raw json.RawMessage) bool {
+	text, ok := memberText(raw)
+	return ok && strings.TrimSpace(text) == "" || slices.Contains([]string{"", "null", "false", "[]", "{}"}, string(raw))
+}
+
+// readResource reads what the call is about.
+func (in *call) readResource(members map[string]json.RawMessage) error {
+	name := in.op.ResourceArg
+	if len(in.spelt(name)) > 0 {
+		return invalid(in.op, "%s belongs into the Body, not into the query", name)
+	}
+	id, ok := memberText(members[name])
+	if !ok {
+		return invalid(in.op, "the Body must name the %s as %s", in.op.Resource, name)
+	}
+	in.resource = id
+	members[name], _ = json.Marshal(id) // a number has many spellings: what was checked is what is sent
+	return nil
 }
 
 func (in *call) readActor(ctx context.Context, members map[string]json.RawMessage) error {
@@ -262,6 +336,11 @@ func (in *call) readActor(ctx context.Context, members map[string]json.RawMessag
 		holder, name = nil, inner
 		if json.Unmarshal(members[outer], &holder) != nil || holder == nil {
 			return invalid(in.op, "the Body's %s must be a JSON object", outer)
+		}
+	}
+	if raw, given := holder["type"]; nested && given {
+		if kind, _ := memberText(raw); kind != "admin" {
+			return invalid(in.op, "%s.type must be admin: the id in it is that of the acting admin", outer)
 		}
 	}
 	_, given := holder[name]

@@ -25,7 +25,7 @@ func naiveCatalogue(p intercomrbac.Policy) map[intercomrbac.Permission]intercomr
 	for _, stock := range []string{
 		"contacts:read", "contacts:write", "contacts:delete", "conversations:read", "conversations:reply", "conversations:assign", "conversations:close",
 		"conversations:write", "conversations:delete", "articles:read", "articles:write", "articles:delete", "settings:manage", "admins:read", "admins:write",
-		"admins:impersonate", "teams:read", "messages:write", "tags:read", "tags:write", "events:read", "events:write", "activity_logs:read",
+		"admins:impersonate", "teams:read", "messages:write", "tags:read", "tags:write", "tags:delete", "events:read", "events:write", "activity_logs:read",
 	} {
 		plural, _, _ := strings.Cut(stock, ":")
 		all[intercomrbac.Permission(stock)] = intercomrbac.Declaration{Resource: strings.TrimSuffix(plural, "s"), Reserved: stock == "admins:impersonate"}

@@ -398,7 +398,7 @@ func TestListings(t *testing.T) {
 		"longer-name": {Allow: []intercomrbac.Rule{{Permission: "*"}, {Permission: "invoices:refund"}}},
 	}}))
 	lines := strings.Split(c.Matrix(), "\n")
-	require.Len(t, lines, 1+25+1, "a head, the stock permissions and two of the service's own")
+	require.Len(t, lines, 1+26+1, "a head, the stock permissions and two of the service's own")
 	for _, want := range []string{
 		"permission            a                                      longer-name",
 		"contacts:delete       -                                      -",

@@ -26,6 +26,8 @@ type Client struct {
 	DataEvents    *DataEventsService
 	Articles      *ArticlesService
 	Collections   *CollectionsService
+	Messages      *MessagesService
+	Tags          *TagsService
 
 	s settings
 }
@@ -393,6 +395,8 @@ func newClient(s settings) *Client {
 	c.DataEvents = &DataEventsService{c}
 	c.Articles = &ArticlesService{c}
 	c.Collections = &CollectionsService{c}
+	c.Messages = &MessagesService{c}
+	c.Tags = &TagsService{c}
 	return c
 }
 

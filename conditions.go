@@ -10,12 +10,12 @@ import (
 // Resource is the thing that a permission is asked for. The zero value is none: a grant that hangs on a condition is then
 // denied with ReasonNeedsResource.
 type Resource struct {
-	// Kind is what it is: "conversation", "contact", "admin", "team", "article", "collection", or a kind of the service's own.
+	// Kind is what it is: "conversation", "contact", "admin", "team", "article", "collection", "tag", or a kind of the service's own.
 	Kind string
 	// ID identifies it within its kind.
 	ID string
 	// Value is the thing itself, for conditions to look at. For the kinds named above it is a *Conversation,
-	// *Contact, *Admin, *Team, *Article or *Collection; the stock conditions take the value itself as well.
+	// *Contact, *Admin, *Team, *Article, *Collection or *Tag; the stock conditions take the value itself as well.
 	Value any
 	// Workspace is where it belongs. The stock conditions compare ids within one workspace only: it must be that of
 	// the principal, empty in both where a program serves one workspace.
@@ -37,10 +37,9 @@ type Condition struct {
 	// caller and must not tell of r. Met is called by many goroutines at once, and more than once for one call to
 	// Intercom; it must not change p or r.
 	//
-	// A guard gives it the Value of conversations, contacts, admins, teams and articles where the condition is for that
-	// kind, with Intercom's own ID. Otherwise it gives Kind and ID only, the ID as the caller wrote it: it is empty where
-	// the call names no single thing, and may be another spelling of an id. So to deny by ID, let the condition be for
-	// the kind.
+	// A guard gives it the Value of the kinds named at Resource.Kind where the condition is for that kind, with Intercom's
+	// own ID. Otherwise it gives Kind and ID only, the ID as the caller wrote it: it is empty where the call names no single
+	// thing, and may be another spelling of an id. So to deny by ID, let the condition be for the kind.
 	Met func(ctx context.Context, p Principal, r Resource) (bool, error)
 
 	// query is the condition as a search for conversations; ok is false where none can meet it.

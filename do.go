@@ -39,6 +39,8 @@ type call struct {
 	body  any
 	out   any     // where the answer is decoded; nil if it does not matter
 	actor AdminID // the acting admin that the body names
+	// resource is the id of what the call is about, where the body holds it and not the path.
+	resource string
 	// assignee is "team" or "admin" for an assignment.
 	assignee string
 
@@ -136,6 +138,14 @@ func (c *Client) target(in *call) (string, error) {
 			n++
 		}
 	}
+	if in.op.resourceInBody() {
+		if in.resource == "" {
+			return "", invalid(in.op, "%s is empty", in.op.ResourceArg)
+		}
+		if err := checkID(in.op, in.op.ResourceArg, in.resource); err != nil {
+			return "", err
+		}
+	}
 	path, err := apipath.Expand(in.op.Path, in.args...)
 	if err != nil {
 		return "", invalid(in.op, "%w", err)
@@ -170,6 +180,8 @@ func checkArg(op Operation, placeholder, value string) error {
 		return ArticleID(value).check(op)
 	case "collection_id":
 		return CollectionID(value).check(op)
+	case "tag_id":
+		return TagID(value).check(op)
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"net/url"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -81,6 +82,77 @@ func TestDataEvents(t *testing.T) {
 			response: response, want: &page,
 		},
 	})
+}
+
+func TestEventSummaries(t *testing.T) {
+	t.Parallel()
+	summarizing := func(params intercomrbac.EventSummariesParams) clientCall {
+		return func(ctx context.Context, c *intercomrbac.Client) (any, error) {
+			return c.DataEvents.Summaries(ctx, params)
+		}
+	}
+	const response = `{"type":"event.summary","email":"ines@example.org","intercom_user_id":"66a0c1","user_id":"cust-7","events":[{"name":"placed-order",
+		"first":"2014-01-16T23:12:21.000+00:00","last":"2014-02-16T23:12:21.500+01:00 ","count":31,"description":"A user placed an order"}]}`
+	want := []intercomrbac.EventSummary{{Name: "placed-order", First: seconds(1389913941),
+		Last: intercomrbac.Timestamp{Time: time.Unix(1392588741, 500e6).UTC()}, Count: 31, Description: "A user placed an order"}}
+	runMethodTests(t, []methodTest{
+		{
+			name: "Summaries by user id", call: summarizing(intercomrbac.EventSummariesParams{UserID: "cust-7"}),
+			op: "events.summaries", method: "GET", path: "/events", query: "summary=true&type=user&user_id=cust-7", response: response, want: want,
+		},
+		{
+			name: "Summaries by contact id", call: summarizing(intercomrbac.EventSummariesParams{ContactID: "66a0c1"}),
+			op: "events.summaries", method: "GET", path: "/events", query: "intercom_user_id=66a0c1&summary=true&type=user", response: response, want: want,
+		},
+		{
+			name: "Summaries of none, by e-mail", call: summarizing(intercomrbac.EventSummariesParams{Email: "ines@example.org"}),
+			op: "events.summaries", method: "GET", path: "/events", query: "email=ines%40example.org&summary=true&type=user",
+			response: `{"type":"event.summary","events":[]}`, want: []intercomrbac.EventSummary{},
+		},
+		{
+			name: "CreateSummary",
+			call: func(ctx context.Context, c *intercomrbac.Client) (any, error) {
+				return nil, c.DataEvents.CreateSummary(ctx, intercomrbac.CreateEventSummaryParams{UserID: "cust-7", Name: "placed-order", Count: 31,
+					First: time.Unix(1389913941, 0), Last: time.Unix(1392588741, 999)})
+			},
+			op: "events.create_summary", method: "POST", path: "/events/summaries",
+			body: `{"user_id":"cust-7","event_summaries":{"event_name":"placed-order","count":31,"first":1389913941,"last":1392588741}}`,
+		},
+	})
+	var tests []refusalTest
+	type params = intercomrbac.CreateEventSummaryParams
+	create := func(name, hint string, change func(*params)) {
+		p := params{UserID: "cust-7", Name: "placed-order", Count: 1, First: time.Unix(1389913941, 0), Last: time.Unix(1389913941, 0)}
+		change(&p)
+		tests = append(tests, refusalTest{name: "CreateSummary/" + name, hint: hint, call: func(ctx context.Context, c *intercomrbac.Client) (any, error) {
+			return nil, c.DataEvents.CreateSummary(ctx, p)
+		}})
+	}
+	create("nobody", "UserID is needed", func(p *params) { p.UserID = " " })
+	create("no name", "Name is needed", func(p *params) { p.Name = "\t" })
+	create("no count", "Count is 0", func(p *params) { p.Count = 0 })
+	create("ends before it begins", "Last is before First", func(p *params) { p.Last = p.Last.Add(-time.Second) })
+	create("no first time", "both are needed", func(p *params) { p.First = time.Time{} })
+	create("no times", "both are needed", func(p *params) { p.First, p.Last = time.Time{}, time.Time{} })
+	create("made from milliseconds", "milliseconds", func(p *params) { p.Last = time.Unix(p.Last.UnixMilli(), 0) })
+	tests = append(tests,
+		refusalTest{name: "Summaries/nobody", hint: "0 of UserID, Email and ContactID", call: summarizing(intercomrbac.EventSummariesParams{})},
+		refusalTest{name: "Summaries/two", hint: "2 of UserID, Email and ContactID", call: summarizing(intercomrbac.EventSummariesParams{UserID: "cust-7", Email: "ines@example.org"})})
+	runRefusalTests(t, tests)
+}
+
+// The counts of what a condition hides are not to be had through the list.
+func TestSummariesAreNoList(t *testing.T) {
+	t.Parallel()
+	m := newMock(t)
+	for _, query := range []string{"summary=true", "summary[]=true", "[summary]=true"} {
+		q, err := url.ParseQuery("type=user&user_id=cust-7&" + query)
+		require.NoError(t, err)
+		require.ErrorIs(t, m.Client.Do(t.Context(), lookup(t, "events.list"), intercomrbac.Call{Query: q}, nil), intercomrbac.ErrInvalidRequest, query)
+	}
+	q := url.Values{"type": {"user"}, "user_id": {"cust-7"}}
+	require.ErrorIs(t, m.Client.Do(t.Context(), lookup(t, "events.summaries"), intercomrbac.Call{Query: q}, nil), intercomrbac.ErrInvalidRequest)
+	assert.Empty(t, m.requests())
 }
 
 func TestEventWithoutATimeIsOfNow(t *testing.T) {

@@ -236,6 +236,8 @@ func ExampleOperations() {
 	// contacts.delete: DELETE /contacts/{contact_id} needs the scope "Read and write users"
 	// conversations.delete: DELETE /conversations/{conversation_id} needs the scope "Write conversations"
 	// conversations.delete_with_metrics: DELETE /conversations/{conversation_id} needs the scope "Delete conversations and metrics"
+	// conversations.redact: POST /conversations/redact needs the scope "Write conversations"
+	// tags.delete: DELETE /tags/{tag_id} needs the scope "Write tags"
 }
 
 // What the users of the widely copied TypeScript sample call "Read contacts" has another label in the Developer Hub.

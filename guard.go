@@ -232,8 +232,11 @@ func (in *call) destroys() bool { return in.op.Effect == Destructive || destruct
 // resourceID is the argument that identifies the resource.
 func (in *call) resourceID() string {
 	n := 0
-	if in.op.ResourceArg == "" {
+	switch {
+	case in.op.ResourceArg == "":
 		return ""
+	case in.op.resourceInBody():
+		return in.resource
 	}
 	for segment := range strings.SplitSeq(in.op.Path, "/") {
 		if name, ok := placeholder(segment); ok {

@@ -66,7 +66,7 @@ func TestGuardGivesTheResultBesideAMissingOutcome(t *testing.T) {
 		require.ErrorIs(t, err, errSink)
 		require.NotErrorIs(t, err, intercomrbac.ErrAuditUnavailable)
 		assert.Contains(t, intercomrbac.Advice(err), "do not send it again")
-		if returnsSomething(op.Name) || strings.Contains(t.Name(), "/Do/") && op.Name != "events.create" {
+		if returnsSomething(op.Name) || strings.Contains(t.Name(), "/Do/") && op.Name != "events.create" && !answersNothing[op.Name] {
 			assert.NotEmpty(t, got)
 		}
 		assert.Equal(t, []string{op.Name}, d.sent())
@@ -76,7 +76,7 @@ func TestGuardGivesTheResultBesideAMissingOutcome(t *testing.T) {
 
 // returnsSomething tells of the methods which return more than an error.
 func returnsSomething(operation string) bool {
-	return !strings.Contains(operation, ".delete") && operation != "events.create"
+	return !strings.Contains(operation, ".delete") && !strings.HasPrefix(operation, "events.create")
 }
 
 func TestGuardTellsOfBothWhereACallFailsAndItsOutcomeIsLost(t *testing.T) {

@@ -113,24 +113,26 @@ func TestDoTakesNoActorBesideTheOneThatWasChecked(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, deskConfig{policy: granting(intercomrbac.Rules("conversations:*", "messages:write")...)})
 	ctx := d.as(t, tester)
-	send := intercomrbac.Operation{Name: "messages.create", Method: "POST", Path: "/messages", Permission: intercomrbac.MessagesWrite, Resource: "message", Effect: intercomrbac.Write}
-	asActor := send
-	asActor.Actor = "from.id"
-	own := map[string]any{"from": map[string]string{"type": "admin", "id": string(d.Agent)}, "body": "x"}
+	send := intercomrbac.Operation{Name: "own.send", Method: "POST", Path: "/own/send", Permission: intercomrbac.MessagesWrite, Resource: "message", Effect: intercomrbac.Write}
+	asActor := lookup(t, "messages.create")
+	own := map[string]any{"from": map[string]string{"type": "admin", "id": string(d.Agent)}, "to": map[string]any{"type": "user", "id": d.Contacts[0]},
+		"message_type": "inapp", "body": "x"}
 	other := func(key string) url.Values { return url.Values{key: {string(d.Owner)}} }
 	for name, tt := range map[string]struct {
 		op intercomrbac.Operation
 		in intercomrbac.Call
 	}{
-		"from[id] beside from":            {asActor, intercomrbac.Call{Body: own, Query: other("from[id]")}},
-		"[from][id] beside from":          {asActor, intercomrbac.Call{Body: own, Query: other("[from][id]")}},
-		"from[id] without an actor":       {send, intercomrbac.Call{Body: map[string]any{"body": "x"}, Query: other("from[id]")}},
-		"from[id] without a body":         {send, intercomrbac.Call{Query: other("from[id]")}},
-		"a type in another case":          {send, intercomrbac.Call{Body: map[string]any{"from": map[string]string{"type": "admin", "id": "5", "Type": "user"}}}},
-		"admin_id[] beside admin_id":      {lookup(t, "conversations.close"), intercomrbac.Call{Path: d.pathOfConversation(), Body: map[string]any{"message_type": "close", "admin_id": d.Agent}, Query: other("admin_id[]")}},
-		"a message_type in another way":   {lookup(t, "conversations.close"), intercomrbac.Call{Path: d.pathOfConversation(), Body: map[string]any{"message_type": "close", "admin_id": d.Agent}, Query: url.Values{"[message_type]": {"assignment"}}}},
-		"metrics deleted in another way":  {lookup(t, "conversations.delete"), intercomrbac.Call{Path: d.pathOfConversation(), Query: url.Values{"[retain_metrics]": {"false"}}}},
-		"metrics deleted, a list of them": {lookup(t, "conversations.delete"), intercomrbac.Call{Path: d.pathOfConversation(), Query: url.Values{"retain_metrics": {"true"}, "retain_metrics[]": {"false"}}}},
+		"from[id] beside from":             {asActor, intercomrbac.Call{Body: own, Query: other("from[id]")}},
+		"[from][id] beside from":           {asActor, intercomrbac.Call{Body: own, Query: other("[from][id]")}},
+		"from that is a contact":           {asActor, intercomrbac.Call{Body: map[string]any{"from": map[string]string{"type": "user", "id": string(d.Agent)}}}},
+		"from without an actor, a message": {asActor, intercomrbac.Call{Body: map[string]any{"body": "x"}}},
+		"from[id] without an actor":        {send, intercomrbac.Call{Body: map[string]any{"body": "x"}, Query: other("from[id]")}},
+		"from[id] without a body":          {send, intercomrbac.Call{Query: other("from[id]")}},
+		"a type in another case":           {send, intercomrbac.Call{Body: map[string]any{"from": map[string]string{"type": "admin", "id": "5", "Type": "user"}}}},
+		"admin_id[] beside admin_id":       {lookup(t, "conversations.close"), intercomrbac.Call{Path: d.pathOfConversation(), Body: map[string]any{"message_type": "close", "admin_id": d.Agent}, Query: other("admin_id[]")}},
+		"a message_type in another way":    {lookup(t, "conversations.close"), intercomrbac.Call{Path: d.pathOfConversation(), Body: map[string]any{"message_type": "close", "admin_id": d.Agent}, Query: url.Values{"[message_type]": {"assignment"}}}},
+		"metrics deleted in another way":   {lookup(t, "conversations.delete"), intercomrbac.Call{Path: d.pathOfConversation(), Query: url.Values{"[retain_metrics]": {"false"}}}},
+		"metrics deleted, a list of them":  {lookup(t, "conversations.delete"), intercomrbac.Call{Path: d.pathOfConversation(), Query: url.Values{"retain_metrics": {"true"}, "retain_metrics[]": {"false"}}}},
 	} {
 		require.ErrorIs(t, d.client.Do(ctx, tt.op, tt.in, nil), intercomrbac.ErrInvalidRequest, name)
 	}

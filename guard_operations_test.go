@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/intercomrbac/intercomrbac"
 	"github.com/intercomrbac/intercomrbac/intercomtest"
@@ -54,6 +56,24 @@ func aboutConversation(method func(context.Context, *intercomrbac.Client, *desk)
 		}
 		return c
 	}}
+}
+
+// addParticipant adds a contact to the conversation once, who can then be taken off it.
+func (d *desk) addParticipant() {
+	if c, _ := d.srv.Conversation(d.conversation()); slices.Contains(c.ContactIDs, d.Contacts[2]) {
+		return
+	}
+	d.srv.UpdateConversation(d.conversation(), func(c *intercomtest.Conversation) { c.ContactIDs = append(c.ContactIDs, d.Contacts[2]) })
+}
+
+// cardNumber is the part that addCardNumber adds to the conversation, once.
+const cardNumber = "9001"
+
+func (d *desk) addCardNumber() {
+	if c, _ := d.srv.Conversation(d.conversation()); len(c.Parts) > 0 {
+		return
+	}
+	d.srv.AddPart(d.conversation(), intercomtest.Part{ID: cardNumber, AuthorType: "user", AuthorID: string(d.Contacts[1]), Body: "My card is 4111 1111 1111 1111"})
 }
 
 // callers has one entry for each operation of the table.
@@ -231,6 +251,9 @@ var callers = map[string]caller{
 	"conversations.assign": aboutConversation(func(ctx context.Context, c *intercomrbac.Client, d *desk) (any, error) {
 		return c.Conversations.Assign(ctx, d.conversation(), intercomrbac.AssignParams{To: intercomrbac.ToTeam(d.Sales)})
 	}, map[string]any{"message_type": "assignment", "type": "team", "assignee_id": "814867"}),
+	"conversations.attach_contact": aboutConversation(func(ctx context.Context, c *intercomrbac.Client, d *desk) (any, error) {
+		return c.Conversations.AttachContact(ctx, d.conversation(), intercomrbac.AttachContactParams{ContactID: d.Contacts[2]})
+	}, map[string]any{"customer": map[string]string{"user_id": "customer-3"}}),
 	"conversations.close": aboutConversation(func(ctx context.Context, c *intercomrbac.Client, d *desk) (any, error) {
 		return c.Conversations.Close(ctx, d.conversation(), intercomrbac.CloseParams{})
 	}, map[string]any{"message_type": "close", "type": "admin"}),
@@ -253,6 +276,17 @@ var callers = map[string]caller{
 			return intercomrbac.Call{Path: d.pathOfConversation(), Query: url.Values{"retain_metrics": {"false"}}}
 		},
 	},
+	"conversations.detach_contact": {
+		func(ctx context.Context, c *intercomrbac.Client, d *desk) (any, error) {
+			d.addParticipant()
+			return c.Conversations.DetachContact(ctx, d.conversation(), intercomrbac.DetachContactParams{ContactID: d.Contacts[2]})
+		},
+		func(d *desk) intercomrbac.Call {
+			d.addParticipant()
+			return intercomrbac.Call{Path: map[string]string{"conversation_id": string(d.conversation()), "contact_id": string(d.Contacts[2])},
+				Body: d.acting(map[string]any{})}
+		},
+	},
 	"conversations.get": aboutConversation(func(ctx context.Context, c *intercomrbac.Client, d *desk) (any, error) {
 		return c.Conversations.Get(ctx, d.conversation())
 	}, nil),
@@ -269,6 +303,16 @@ var callers = map[string]caller{
 	"conversations.open": aboutConversation(func(ctx context.Context, c *intercomrbac.Client, d *desk) (any, error) {
 		return c.Conversations.Open(ctx, d.conversation(), intercomrbac.OpenParams{})
 	}, map[string]any{"message_type": "open"}),
+	"conversations.redact": {
+		func(ctx context.Context, c *intercomrbac.Client, d *desk) (any, error) {
+			d.addCardNumber()
+			return c.Conversations.Redact(ctx, d.conversation(), intercomrbac.RedactParams{PartID: cardNumber})
+		},
+		func(d *desk) intercomrbac.Call {
+			d.addCardNumber()
+			return intercomrbac.Call{Body: map[string]any{"type": "conversation_part", "conversation_id": d.conversation(), "conversation_part_id": cardNumber}}
+		},
+	},
 	"conversations.remove_tag": {
 		func(ctx context.Context, c *intercomrbac.Client, d *desk) (any, error) {
 			return c.Conversations.RemoveTag(ctx, d.conversation(), intercomrbac.TagParams{TagID: d.VIP})
@@ -317,6 +361,15 @@ var callers = map[string]caller{
 			return intercomrbac.Call{Body: map[string]any{"event_name": "paid-invoice", "id": string(d.Contacts[0]), "created_at": soon().Unix()}}
 		},
 	},
+	"events.create_summary": {
+		func(ctx context.Context, c *intercomrbac.Client, _ *desk) (any, error) {
+			return nil, c.DataEvents.CreateSummary(ctx, intercomrbac.CreateEventSummaryParams{UserID: "customer-1", Name: "paid-invoice", Count: 7, First: lastWeek(), Last: time.Now()})
+		},
+		func(*desk) intercomrbac.Call {
+			return intercomrbac.Call{Body: map[string]any{"user_id": "customer-1",
+				"event_summaries": map[string]any{"event_name": "paid-invoice", "count": 7, "first": lastWeek().Unix(), "last": time.Now().Unix()}}}
+		},
+	},
 	"events.list": {
 		func(ctx context.Context, c *intercomrbac.Client, d *desk) (any, error) {
 			p, err := c.DataEvents.List(ctx, intercomrbac.ListEventsParams{ContactID: d.Contacts[0]})
@@ -324,6 +377,63 @@ var callers = map[string]caller{
 		},
 		func(d *desk) intercomrbac.Call {
 			return intercomrbac.Call{Query: url.Values{"type": {"user"}, "intercom_user_id": {string(d.Contacts[0])}}}
+		},
+	},
+	"events.summaries": {
+		func(ctx context.Context, c *intercomrbac.Client, d *desk) (any, error) {
+			return c.DataEvents.Summaries(ctx, intercomrbac.EventSummariesParams{ContactID: d.Contacts[0]})
+		},
+		func(d *desk) intercomrbac.Call {
+			return intercomrbac.Call{Query: url.Values{"type": {"user"}, "summary": {"true"}, "intercom_user_id": {string(d.Contacts[0])}}}
+		},
+	},
+	"messages.create": {
+		func(ctx context.Context, c *intercomrbac.Client, d *desk) (any, error) {
+			return c.Messages.Create(ctx, intercomrbac.CreateMessageParams{Type: intercomrbac.MessageInApp, To: []intercomrbac.Recipient{{ID: d.Contacts[0]}}, Body: "Hello"})
+		},
+		func(d *desk) intercomrbac.Call {
+			return intercomrbac.Call{Body: map[string]any{"message_type": "inapp", "from": map[string]string{"type": "admin", "id": string(d.Agent)},
+				"to": map[string]string{"type": "user", "id": string(d.Contacts[0])}, "body": "Hello"}}
+		},
+	},
+	"tags.apply": {
+		func(ctx context.Context, c *intercomrbac.Client, d *desk) (any, error) {
+			return c.Tags.Apply(ctx, intercomrbac.ApplyTagParams{Name: "VIP", ContactIDs: d.Contacts[:2]})
+		},
+		func(d *desk) intercomrbac.Call {
+			return intercomrbac.Call{Body: map[string]any{"name": "VIP", "users": []any{map[string]any{"id": d.Contacts[0]}}}}
+		},
+	},
+	"tags.create": {
+		func(ctx context.Context, c *intercomrbac.Client, _ *desk) (any, error) {
+			return c.Tags.Create(ctx, "Chargeback")
+		},
+		func(*desk) intercomrbac.Call { return intercomrbac.Call{Body: map[string]string{"name": "Chargeback"}} },
+	},
+	"tags.delete": {
+		func(ctx context.Context, c *intercomrbac.Client, d *desk) (any, error) {
+			return nil, c.Tags.Delete(ctx, d.Bug)
+		},
+		func(d *desk) intercomrbac.Call {
+			return intercomrbac.Call{Path: map[string]string{"tag_id": string(d.Refund)}}
+		},
+	},
+	"tags.get": {
+		func(ctx context.Context, c *intercomrbac.Client, d *desk) (any, error) { return c.Tags.Get(ctx, d.VIP) },
+		func(d *desk) intercomrbac.Call {
+			return intercomrbac.Call{Path: map[string]string{"tag_id": string(d.VIP)}}
+		},
+	},
+	"tags.list": {
+		func(ctx context.Context, c *intercomrbac.Client, _ *desk) (any, error) { return c.Tags.List(ctx) },
+		func(*desk) intercomrbac.Call { return intercomrbac.Call{} },
+	},
+	"tags.rename": {
+		func(ctx context.Context, c *intercomrbac.Client, d *desk) (any, error) {
+			return c.Tags.Rename(ctx, d.Bug, "Defect")
+		},
+		func(d *desk) intercomrbac.Call {
+			return intercomrbac.Call{Body: map[string]string{"id": string(d.Refund), "name": "Refunds"}}
 		},
 	},
 	"teams.get": {
@@ -339,6 +449,9 @@ var callers = map[string]caller{
 		func(*desk) intercomrbac.Call { return intercomrbac.Call{} },
 	},
 }
+
+// answersNothing are the operations that Intercom answers 200 to, without a body.
+var answersNothing = map[string]bool{"events.create_summary": true, "tags.delete": true}
 
 // itemsOf returns the items of a page, and nil where there is no page.
 func itemsOf[T any](p *intercomrbac.Page[T]) []T {
@@ -364,6 +477,9 @@ func forEveryOperation(t *testing.T, test func(t *testing.T, op intercomrbac.Ope
 		t.Run("Do/"+op.Name, func(t *testing.T) {
 			t.Parallel()
 			test(t, op, func(ctx context.Context, d *desk) (any, error) {
+				if answersNothing[op.Name] {
+					return nil, d.client.Do(ctx, op, c.call(d), nil)
+				}
 				var out map[string]any
 				err := d.client.Do(ctx, op, c.call(d), &out)
 				return out, err
@@ -464,14 +580,17 @@ var readForDenial = map[string]string{
 	"contacts.get_by_external_id":       "contacts.get_by_external_id",
 	"conversations.add_tag":             "conversations.get",
 	"conversations.assign":              "conversations.get",
+	"conversations.attach_contact":      "conversations.get",
 	"conversations.close":               "conversations.get",
 	"conversations.create":              "",
 	"conversations.delete":              "conversations.get",
 	"conversations.delete_with_metrics": "conversations.get",
+	"conversations.detach_contact":      "conversations.get",
 	"conversations.get":                 "conversations.get",
 	"conversations.list":                "conversations.list",
 	"conversations.note":                "conversations.get",
 	"conversations.open":                "conversations.get",
+	"conversations.redact":              "conversations.get",
 	"conversations.remove_tag":          "conversations.get",
 	"conversations.reply":               "conversations.get",
 	"conversations.search":              "conversations.search",
@@ -479,7 +598,16 @@ var readForDenial = map[string]string{
 	"conversations.unassign":            "conversations.get",
 	"conversations.update":              "conversations.get",
 	"events.create":                     "",
+	"events.create_summary":             "",
 	"events.list":                       "events.list",
+	"events.summaries":                  "",
+	"messages.create":                   "",
+	"tags.apply":                        "",
+	"tags.create":                       "",
+	"tags.delete":                       "tags.get",
+	"tags.get":                          "tags.get",
+	"tags.list":                         "tags.list",
+	"tags.rename":                       "tags.get",
 	"teams.get":                         "teams.get",
 	"teams.list":                        "teams.list",
 }

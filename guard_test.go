@@ -42,8 +42,15 @@ var methodsAs = map[string]func(ctx context.Context, d *desk, as intercomrbac.Ad
 	"conversations.assign": func(ctx context.Context, d *desk, as intercomrbac.AdminID) (any, error) {
 		return d.client.Conversations.Assign(ctx, d.conversation(), intercomrbac.AssignParams{To: intercomrbac.ToTeam(d.Sales), AdminID: as})
 	},
+	"conversations.attach_contact": func(ctx context.Context, d *desk, as intercomrbac.AdminID) (any, error) {
+		return d.client.Conversations.AttachContact(ctx, d.conversation(), intercomrbac.AttachContactParams{ExternalID: "customer-3", AdminID: as})
+	},
 	"conversations.close": func(ctx context.Context, d *desk, as intercomrbac.AdminID) (any, error) {
 		return d.client.Conversations.Close(ctx, d.conversation(), intercomrbac.CloseParams{AdminID: as})
+	},
+	"conversations.detach_contact": func(ctx context.Context, d *desk, as intercomrbac.AdminID) (any, error) {
+		d.addParticipant()
+		return d.client.Conversations.DetachContact(ctx, d.conversation(), intercomrbac.DetachContactParams{ContactID: d.Contacts[2], AdminID: as})
 	},
 	"conversations.note": func(ctx context.Context, d *desk, as intercomrbac.AdminID) (any, error) {
 		return d.client.Conversations.Note(ctx, d.conversation(), intercomrbac.NoteParams{Body: "Hello", AdminID: as})
@@ -63,6 +70,9 @@ var methodsAs = map[string]func(ctx context.Context, d *desk, as intercomrbac.Ad
 	"conversations.unassign": func(ctx context.Context, d *desk, as intercomrbac.AdminID) (any, error) {
 		return d.client.Conversations.Unassign(ctx, d.conversation(), intercomrbac.UnassignParams{AdminID: as})
 	},
+	"messages.create": func(ctx context.Context, d *desk, as intercomrbac.AdminID) (any, error) {
+		return d.client.Messages.Create(ctx, intercomrbac.CreateMessageParams{Type: intercomrbac.MessageInApp, To: []intercomrbac.Recipient{{ID: d.Contacts[0]}}, Body: "Hello", AdminID: as})
+	},
 }
 
 func TestGuardRefusesImpersonation(t *testing.T) {
@@ -72,7 +82,12 @@ func TestGuardRefusesImpersonation(t *testing.T) {
 		require.True(t, ok, "%s has no entry in methodsAs", op.Name)
 		byDo := func(ctx context.Context, d *desk, as any) error {
 			call := callers[op.Name].call(d)
-			call.Body.(map[string]any)[op.Actor] = as
+			body := call.Body.(map[string]any)
+			if outer, inner, nested := strings.Cut(op.Actor, "."); nested {
+				body[outer] = map[string]any{"type": "admin", inner: as}
+			} else {
+				body[op.Actor] = as
+			}
 			return d.client.Do(ctx, op, call, nil)
 		}
 		t.Run(op.Name, func(t *testing.T) {

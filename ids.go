@@ -27,7 +27,7 @@ type (
 	// ContactID is Intercom's own id of a person (24 hexadecimal digits; checked as a ConversationID is), not the id that
 	// your system gave them, which is the external id.
 	ContactID string
-	// TagID identifies a tag.
+	// TagID identifies a tag; checked as a ConversationID is.
 	TagID string
 	// WorkspaceID identifies a workspace: app.id_code in GET /me, app_id in notifications.
 	WorkspaceID string
@@ -147,6 +147,8 @@ func isNumber[T ~string](s T) bool { return isDigits(s) && s[0] != '0' }
 func (id ConversationID) check(op Operation) error { return checkID(op, "conversation_id", string(id)) }
 
 func (id ContactID) check(op Operation) error { return checkID(op, "contact_id", string(id)) }
+
+func (id TagID) check(op Operation) error { return checkID(op, "tag_id", string(id)) }
 
 // checkID refuses what is none of Intercom's ids: a word of the API's paths, such as "last", which would lead to another
 // endpoint, and what a server that decodes a path before it looks could take for more of it, or for another spelling of an

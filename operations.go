@@ -45,9 +45,11 @@ type Operation struct {
 	// Path is the path template, such as "/conversations/{conversation_id}/parts".
 	Path string
 	// Body says which members of the JSON body make it this operation, as "member=value" pairs with spaces
-	// between them and | between alternatives: "type=admin message_type=comment|quick_reply".
+	// between them and | between alternatives: "type=admin message_type=comment|quick_reply". A member alone, as
+	// in "id name", has to be there, with any value that is not blank; the body then has the members that the
+	// operation names and no other, which could make it something else.
 	Body string
-	// Query says the same of the query string.
+	// Query says the same of the query string, in pairs alone.
 	Query string
 	// Scope is the OAuth scope that the call needs.
 	Scope Scope
@@ -55,7 +57,8 @@ type Operation struct {
 	Permission Permission
 	// Resource is the kind of thing that the call is about, such as "conversation".
 	Resource string
-	// ResourceArg names the placeholder of Path that identifies the resource; empty where none does.
+	// ResourceArg names the placeholder of Path that identifies the resource or, where Path has none, the member of the
+	// body that holds Intercom's id of it; empty where neither does.
 	ResourceArg string
 	// Actor names the body member that holds the acting admin, such as "admin_id" or "from.id"; empty where there is
 	// none.
@@ -90,11 +93,13 @@ var operations = sortedByName(
 	opArticlesCreate, opArticlesDelete, opArticlesGet, opArticlesList, opArticlesSearch, opArticlesUpdate,
 	opCollectionsCreate, opCollectionsDelete, opCollectionsGet, opCollectionsList, opCollectionsUpdate,
 	opContactsCreate, opContactsDelete, opContactsGet, opContactsGetByExternalID,
-	opConversationsAddTag, opConversationsAssign, opConversationsClose, opConversationsCreate,
-	opConversationsDelete, opConversationsDeleteWithMetrics, opConversationsGet, opConversationsList,
-	opConversationsNote, opConversationsOpen, opConversationsRemoveTag, opConversationsReply,
-	opConversationsSearch, opConversationsSnooze, opConversationsUnassign, opConversationsUpdate,
-	opEventsCreate, opEventsList,
+	opConversationsAddTag, opConversationsAssign, opConversationsAttachContact, opConversationsClose, opConversationsCreate,
+	opConversationsDelete, opConversationsDeleteWithMetrics, opConversationsDetachContact, opConversationsGet,
+	opConversationsList, opConversationsNote, opConversationsOpen, opConversationsRedact, opConversationsRemoveTag,
+	opConversationsReply, opConversationsSearch, opConversationsSnooze, opConversationsUnassign, opConversationsUpdate,
+	opEventsCreate, opEventsCreateSummary, opEventsList, opEventsSummaries,
+	opMessagesCreate,
+	opTagsApply, opTagsCreate, opTagsDelete, opTagsGet, opTagsList, opTagsRename,
 	opTeamsGet, opTeamsList,
 )
 
@@ -112,6 +117,11 @@ func (o Operation) placeholders() []string {
 		}
 	}
 	return names
+}
+
+// resourceInBody reports whether it is a member of the body that identifies the resource.
+func (o Operation) resourceInBody() bool {
+	return o.ResourceArg != "" && o.Method != "GET" && !strings.Contains(o.Path, "{")
 }
 
 func placeholder(segment string) (string, bool) {
@@ -138,7 +148,7 @@ func (o Operation) check() error {
 		return fmt.Errorf("%w: operation %s writes by GET: Intercom has no such call", ErrInvalidRequest, o.Name)
 	case !strings.HasPrefix(o.Path, "/") || strings.ContainsAny(o.Path, "?#%\\"):
 		return fmt.Errorf("%w: operation %s: Path must begin with / and hold neither query nor escapes", ErrInvalidRequest, o.Name)
-	case o.ResourceArg != "" && !slices.Contains(o.placeholders(), o.ResourceArg):
+	case o.ResourceArg != "" && !o.resourceInBody() && !slices.Contains(o.placeholders(), o.ResourceArg):
 		return fmt.Errorf("%w: operation %s: ResourceArg %q is no placeholder of its Path", ErrInvalidRequest, o.Name, o.ResourceArg)
 	case o.ActorOptional && o.Actor == "":
 		return fmt.Errorf("%w: operation %s: ActorOptional needs an Actor", ErrInvalidRequest, o.Name)

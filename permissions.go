@@ -31,12 +31,13 @@ const (
 	AdminsWrite         Permission = "admins:write"         // switch a teammate's away mode
 	AdminsImpersonate   Permission = "admins:impersonate"   // act in the name of another teammate; reserved
 	TeamsRead           Permission = "teams:read"           // list and look at teams
-	ConversationsWrite  Permission = "conversations:write"  // start one, change its attributes and tags
-	ConversationsDelete Permission = "conversations:delete" // delete, for good
+	ConversationsWrite  Permission = "conversations:write"  // start one, change its attributes, tags and participants
+	ConversationsDelete Permission = "conversations:delete" // delete and redact, for good
 	MessagesWrite       Permission = "messages:write"       // send messages that start a conversation
 	ArticlesDelete      Permission = "articles:delete"      // delete articles and collections, for good
 	TagsRead            Permission = "tags:read"            // list and look at tags
-	TagsWrite           Permission = "tags:write"           // create, change and delete tags
+	TagsWrite           Permission = "tags:write"           // create and rename tags
+	TagsDelete          Permission = "tags:delete"          // delete tags, off all that has them, for good
 	EventsRead          Permission = "events:read"          // list a person's data events
 	EventsWrite         Permission = "events:write"         // submit data events
 	ActivityLogsRead    Permission = "activity_logs:read"   // read what teammates did, with their IP addresses
@@ -66,7 +67,7 @@ var stockPermissions = map[Permission]Declaration{
 	AdminsImpersonate: {Resource: "admin", Reserved: true},
 	TeamsRead:         {Resource: "team"},
 	MessagesWrite:     {Resource: "message"},
-	TagsRead:          {Resource: "tag"}, TagsWrite: {Resource: "tag"},
+	TagsRead:          {Resource: "tag"}, TagsWrite: {Resource: "tag"}, TagsDelete: {Resource: "tag"},
 	EventsRead: {Resource: "event"}, EventsWrite: {Resource: "event"},
 	ActivityLogsRead: {Resource: "activity_log"},
 }
@@ -107,6 +108,7 @@ var destructive = func() map[Permission]bool {
 //	messages:write         yes    yes     -
 //	tags:read              yes    yes    yes
 //	tags:write             yes    yes     -
+//	tags:delete            yes     -      -
 //	events:read            yes    yes     -
 //	events:write           yes    yes     -
 //	activity_logs:read     yes     -      -
@@ -121,7 +123,7 @@ func StockPolicy() Policy {
 		ArticlesRead, ArticlesWrite,
 		AdminsRead, AdminsWrite, TeamsRead, MessagesWrite, TagsRead, TagsWrite, EventsRead, EventsWrite,
 	}
-	owner := append(slices.Clone(admin), ContactsDelete, ConversationsDelete, ArticlesDelete, SettingsManage, ActivityLogsRead)
+	owner := append(slices.Clone(admin), ContactsDelete, ConversationsDelete, ArticlesDelete, TagsDelete, SettingsManage, ActivityLogsRead)
 	return Policy{Roles: map[Role]RoleRules{
 		RoleOwner: {Allow: Rules(owner...)},
 		RoleAdmin: {Allow: Rules(admin...)},

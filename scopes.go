@@ -250,7 +250,7 @@ var scopes = sortedByLabel(
 		Calls: []string{"DELETE /conversations/{conversation_id}?retain_metrics=false"},
 	},
 	ScopeInfo{
-		Scope: ScopeReadEvents, Calls: []string{"GET /events"}, Topics: []string{"event.created"},
+		Scope: ScopeReadEvents, Calls: []string{"GET /events", "GET /events?summary=true"}, Topics: []string{"event.created"},
 	},
 	ScopeInfo{
 		Scope: ScopeWriteEvents, Calls: []string{"POST /events", "POST /events/summaries"},

@@ -291,7 +291,8 @@ func TestRequiredScopes(t *testing.T) {
 		"of one's own":    {[]intercomrbac.Operation{macros, {Name: "mine", Scope: "Read minds"}}, []intercomrbac.Scope{"Read conversations", "Read minds"}},
 		"without a scope": {[]intercomrbac.Operation{{Name: "mine"}}, nil},
 		"all": {intercomrbac.Operations(), []intercomrbac.Scope{"Delete conversations and metrics", "Read admin activity logs", "Read admins", "Read and list articles",
-			"Read and write articles", "Read and write users", "Read conversations", "Read events", "Read one admin", "Read one user and one company", "Update admins", "Write conversations", "Write events"}},
+			"Read and write articles", "Read and write users", "Read conversations", "Read events", "Read one admin", "Read one user and one company", "Read tags",
+			"Update admins", "Write conversations", "Write events", "Write tags"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

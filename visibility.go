@@ -36,6 +36,8 @@ var views = map[string]view{
 	"conversations.list":          {"conversations", readView(func(c *Conversation) string { return string(c.ID) })},
 	"conversations.search":        {"conversations", readView(func(c *Conversation) string { return string(c.ID) })},
 	"events.list":                 {"events", readView(func(e *DataEvent) string { return string(e.ID) })},
+	"tags.get":                    {"", readView(func(t *Tag) string { return string(t.ID) })},
+	"tags.list":                   {"data", readView(func(t *Tag) string { return string(t.ID) })},
 	"teams.get":                   {"", readView(func(t *Team) string { return string(t.ID) })},
 	"teams.list":                  {"teams", readView(func(t *Team) string { return string(t.ID) })},
 }
@@ -63,6 +65,8 @@ func (c *Client) fetch(ctx context.Context, kind, id string) (any, error) {
 		return c.Contacts.Get(ctx, ContactID(id))
 	case "conversation":
 		return c.Conversations.Get(ctx, ConversationID(id))
+	case "tag":
+		return c.Tags.Get(ctx, TagID(id))
 	case "team":
 		return c.Teams.Get(ctx, TeamID(id))
 	}
@@ -81,6 +85,8 @@ func idOf(value any) string {
 	case *Contact:
 		return string(v.ID)
 	case *Conversation:
+		return string(v.ID)
+	case *Tag:
 		return string(v.ID)
 	case *Team:
 		return string(v.ID)

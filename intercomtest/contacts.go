@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,6 +22,7 @@ type Contact struct {
 	Phone      string
 	OwnerID    intercomrbac.AdminID
 
+	TagIDs                 []intercomrbac.TagID
 	UnsubscribedFromEmails bool
 	CustomAttributes       map[string]any
 	CreatedAt              time.Time
@@ -68,7 +70,7 @@ func (s *Server) putContact(c Contact) *contact {
 	if c.UpdatedAt.IsZero() {
 		c.UpdatedAt = c.CreatedAt
 	}
-	c.CustomAttributes = maps.Clone(c.CustomAttributes)
+	c.CustomAttributes, c.TagIDs = maps.Clone(c.CustomAttributes), slices.Clone(c.TagIDs)
 	if old, ok := s.contacts.get(c.ID); ok {
 		delete(s.byExternal, old.ExternalID)
 	}
@@ -88,7 +90,7 @@ func (s *Server) Contact(id intercomrbac.ContactID) (Contact, bool) {
 		return Contact{}, false
 	}
 	snapshot := c.Contact
-	snapshot.CustomAttributes = maps.Clone(c.CustomAttributes)
+	snapshot.CustomAttributes, snapshot.TagIDs = maps.Clone(c.CustomAttributes), slices.Clone(c.TagIDs)
 	return snapshot, true
 }
 
@@ -138,6 +140,9 @@ func (s *Server) contactByEmail(email, role string) (*contact, bool) {
 	return nil, false
 }
 
+// maxRelated is how many tags a contact shows of its own.
+const maxRelated = 10
+
 func (s *Server) contactJSON(c *contact) object {
 	related := func(what string) object {
 		return object{
@@ -145,6 +150,12 @@ func (s *Server) contactJSON(c *contact) object {
 			"total_count": 0, "has_more": false,
 		}
 	}
+	tags := related("tags")
+	shown := make([]object, 0, maxRelated)
+	for _, id := range c.TagIDs[:min(len(c.TagIDs), maxRelated)] {
+		shown = append(shown, object{"type": "tag", "id": string(id), "url": "/tags/" + string(id)})
+	}
+	tags["data"], tags["total_count"], tags["has_more"] = shown, len(c.TagIDs), len(c.TagIDs) > maxRelated
 	custom := c.CustomAttributes
 	if custom == nil {
 		custom = map[string]any{}
@@ -160,7 +171,7 @@ func (s *Server) contactJSON(c *contact) object {
 		"location": object{
 			"type": "location", "country": nil, "region": nil, "city": nil, "country_code": nil, "continent_code": nil,
 		},
-		"tags": related("tags"), "notes": related("notes"), "companies": related("companies"),
+		"tags": tags, "notes": related("notes"), "companies": related("companies"),
 		"opted_out_subscription_types": related("subscriptions"), "opted_in_subscription_types": related("subscriptions"),
 	}
 	for _, name := range []string{

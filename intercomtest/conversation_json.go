@@ -57,9 +57,9 @@ func (s *Server) conversationJSON(r *request, c *conversation) object {
 		"tags":     object{"type": "tag.list", "tags": tags},
 		"contacts": object{"type": "contact.list", "contacts": contacts},
 		"source": object{
-			"type": "conversation", "id": c.sourceID, "delivered_as": "customer_initiated",
+			"type": "conversation", "id": c.sourceID, "delivered_as": deliveredAs(c),
 			"subject": r.text(c.Subject), "body": r.text(c.Body), "author": s.initiator(c),
-			"attachments": []object{}, "url": nil, "redacted": false,
+			"attachments": []object{}, "url": nil, "redacted": c.Redacted,
 		},
 		"first_contact_reply": object{"created_at": c.CreatedAt.Unix(), "type": "conversation", "url": nil},
 		"teammates":           s.teammates(c),
@@ -110,17 +110,31 @@ func (s *Server) partJSON(r *request, p *Part) object {
 		"type": "conversation_part", "id": p.ID, "part_type": p.Type, "body": orNull(r.text(p.Body)),
 		"created_at": p.CreatedAt.Unix(), "updated_at": p.CreatedAt.Unix(), "notified_at": p.CreatedAt.Unix(),
 		"assigned_to": assigned, "author": s.authorJSON(p.AuthorType, p.AuthorID),
-		"attachments": attachments, "external_id": nil, "redacted": false, "metadata": metadata,
+		"attachments": attachments, "external_id": nil, "redacted": p.Redacted, "metadata": metadata,
 		"email_message_metadata": nil, "state": p.State, "tags": []object{}, "event_details": nil, "app_package_code": nil,
 	}
 }
 
-// initiator is the contact who began the conversation.
-func (s *Server) initiator(c *conversation) object {
-	if len(c.ContactIDs) == 0 {
-		return s.authorJSON("bot", "")
+func deliveredAs(c *conversation) string {
+	if c.StartedBy != "" {
+		return "admin_initiated"
 	}
-	return s.authorJSON(s.roleOf(c.ContactIDs[0]), string(c.ContactIDs[0]))
+	return "customer_initiated"
+}
+
+// initiator is who began the conversation.
+func (s *Server) initiator(c *conversation) object {
+	if c.StartedBy != "" {
+		return s.authorJSON("admin", string(c.StartedBy))
+	}
+	id := c.starter
+	if id == "" {
+		if len(c.ContactIDs) == 0 {
+			return s.authorJSON("bot", "")
+		}
+		id = c.ContactIDs[0]
+	}
+	return s.authorJSON(s.roleOf(id), string(id))
 }
 
 func (s *Server) roleOf(id intercomrbac.ContactID) string {

@@ -15,9 +15,11 @@ import (
 type Conversation struct {
 	ID         intercomrbac.ConversationID
 	ContactIDs []intercomrbac.ContactID // the first one began it
+	StartedBy  intercomrbac.AdminID     // the teammate who began it with a message; empty: the first contact
 	Title      string
 	Subject    string
 	Body       string // of the first message; text or HTML
+	Redacted   bool   // the first message was
 	State      string // "open", "closed" or "snoozed"
 	Priority   string // "none", "low", "medium", "high" or "urgent"
 	Read       bool
@@ -53,6 +55,7 @@ type Part struct {
 	// AttachmentURLs are the attachments. A file that came within a reply has a URL that is made up and ends in its name.
 	AttachmentURLs []string
 	QuickReplies   []QuickReply
+	Redacted       bool
 	CreatedAt      time.Time
 }
 
@@ -66,6 +69,8 @@ type QuickReply struct {
 type Tag struct {
 	ID   intercomrbac.TagID
 	Name string
+	// Segment is the name of a segment of contacts that is made of the tag, which then cannot be deleted; none if empty.
+	Segment string
 }
 
 // conversation is a Conversation with what no test needs to say.
@@ -73,6 +78,7 @@ type conversation struct {
 	Conversation
 	seq      int64 // order of arrival
 	sourceID string
+	starter  intercomrbac.ContactID // who began it, once they have left it
 	tagged   map[intercomrbac.TagID]tagging
 }
 
@@ -86,6 +92,10 @@ type tagging struct {
 func (s *Server) AddTag(t Tag) intercomrbac.TagID {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.putTag(t)
+}
+
+func (s *Server) putTag(t Tag) intercomrbac.TagID {
 	for t.ID == "" {
 		id := intercomrbac.TagID(strconv.FormatInt(s.nextNumber("tag", 7522907), 10))
 		if _, taken := s.tags.get(id); !taken {

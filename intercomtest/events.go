@@ -251,3 +251,31 @@ func summarize(all []*event) []object {
 	}
 	return list
 }
+
+// createEventSummary takes the counts of a contact, and keeps none: they are not among the events.
+func (s *Server) createEventSummary(r *request) (any, error) {
+	var body struct {
+		UserID  wireID `json:"user_id"`
+		Summary struct {
+			Name  string `json:"event_name"`
+			Count *int64 `json:"count"`
+			First *int64 `json:"first"`
+			Last  *int64 `json:"last"`
+		} `json:"event_summaries"`
+	}
+	if err := r.decode(&body); err != nil {
+		return nil, err
+	}
+	switch sum := body.Summary; {
+	case body.UserID == "":
+		return nil, missing("user_id")
+	case sum.Name == "":
+		return nil, missing("event_name")
+	case sum.Count == nil || sum.First == nil || sum.Last == nil:
+		return nil, invalid("event_summaries", "count, first and last are needed")
+	}
+	if _, ok := s.findPerson("", string(body.UserID), ""); !ok {
+		return nil, errUserNotFound
+	}
+	return done{}, nil
+}

@@ -169,3 +169,18 @@ func TestEventPagesDefaultTo50(t *testing.T) {
 	counts := inMemory(t, s).get("/events?type=user&user_id=42&summary=true").requireOK(t)
 	assert.Equal(t, num("51"), counts.at(t, "events", 0, "count"))
 }
+
+func TestCreateEventSummary(t *testing.T) {
+	t.Parallel()
+	s := intercomtest.NewServer(t)
+	a := inMemory(t, s)
+	s.AddContact(intercomtest.Contact{ExternalID: "42"})
+	const sum = `"event_summaries":{"event_name":"placed-order","count":3,"first":1700000000,"last":1700000009}`
+	r := a.post("/events/summaries", `{"user_id":42,`+sum+`}`).requireOK(t)
+	assert.Empty(t, r.raw)
+	assert.Empty(t, s.Events())
+	a.post("/events/summaries", `{"user_id":"43",`+sum+`}`).requireError(t, 404, "not_found")
+	a.post("/events/summaries", `{`+sum+`}`).requireError(t, 400, "parameter_not_found")
+	a.post("/events/summaries", `{"user_id":"42","event_summaries":{"count":3}}`).requireError(t, 400, "parameter_not_found")
+	a.post("/events/summaries", `{"user_id":"42","event_summaries":{"event_name":"placed-order"}}`).requireError(t, 400, "parameter_invalid")
+}

@@ -168,6 +168,9 @@ type reply struct {
 // accepted is what a handler returns for 202 without a body.
 type accepted struct{}
 
+// done is what a handler returns for 200 without a body.
+type done struct{}
+
 // process authenticates, counts and carries out a request.
 func (s *Server) process(r *request) reply {
 	s.mu.Lock()
@@ -180,6 +183,8 @@ func (s *Server) process(r *request) reply {
 	switch result := result.(type) {
 	case accepted:
 		return s.reply(r, header, http.StatusAccepted, nil, s.requestID())
+	case done:
+		return s.reply(r, header, http.StatusOK, nil, s.requestID())
 	case reply:
 		return result
 	}
@@ -212,7 +217,7 @@ func (s *Server) handle(r *request, header http.Header) (any, error) {
 	case r.do == nil && r.json == nil:
 		return nil, errNotJSON
 	case r.do == nil:
-		return nil, invalid("message_type", "The body is not that of a known action")
+		return nil, invalid("", "The body is not that of a known action")
 	}
 	if err := s.authorize(tok, r.op); err != nil {
 		return nil, err

@@ -11,7 +11,7 @@ import (
 )
 
 // handler carries out one operation. The server's lock is held. It returns what the body of a 200 holds, or
-// accepted, or a reply as it stands, or a *failure.
+// accepted or done, or a reply as it stands, or a *failure.
 type handler func(*Server, *request) (any, error)
 
 // handlers has one entry for each operation: a new operation of the library needs one here, and nothing else.
@@ -45,14 +45,17 @@ var handlers = map[string]handler{
 
 	"conversations.add_tag":             (*Server).attachTag,
 	"conversations.assign":              (*Server).assign,
+	"conversations.attach_contact":      (*Server).attachContact,
 	"conversations.close":               (*Server).closeConversation,
 	"conversations.create":              (*Server).createConversation,
 	"conversations.delete":              (*Server).deleteConversation,
 	"conversations.delete_with_metrics": (*Server).deleteConversation,
+	"conversations.detach_contact":      (*Server).detachContact,
 	"conversations.get":                 (*Server).getConversation,
 	"conversations.list":                (*Server).listConversations,
 	"conversations.note":                (*Server).replyConversation,
 	"conversations.open":                (*Server).openConversation,
+	"conversations.redact":              (*Server).redact,
 	"conversations.remove_tag":          (*Server).detachTag,
 	"conversations.reply":               (*Server).replyConversation,
 	"conversations.search":              (*Server).searchConversations,
@@ -60,8 +63,19 @@ var handlers = map[string]handler{
 	"conversations.unassign":            (*Server).assign,
 	"conversations.update":              (*Server).updateConversation,
 
-	"events.create": (*Server).createEvent,
-	"events.list":   (*Server).listEvents,
+	"events.create":         (*Server).createEvent,
+	"events.create_summary": (*Server).createEventSummary,
+	"events.list":           (*Server).listEvents,
+	"events.summaries":      (*Server).listEvents,
+
+	"messages.create": (*Server).createMessage,
+
+	"tags.apply":  (*Server).applyTag,
+	"tags.create": (*Server).createTag,
+	"tags.delete": (*Server).deleteTag,
+	"tags.get":    (*Server).getTag,
+	"tags.list":   (*Server).listTags,
+	"tags.rename": (*Server).renameTag,
 
 	"teams.get":  (*Server).getTeam,
 	"teams.list": (*Server).listTeams,
@@ -74,12 +88,13 @@ type route struct {
 	segments []string
 	literals int // the more of them, the more specific the path
 	body     []condition
+	only     bool // the body has no other members than those of its conditions
 	query    []condition
 	open     bool // it needs no token
 	page     bool // it is for browsers
 }
 
-// condition wants a member of the body or query to have one of the values.
+// condition wants a member of the body or query to have one of the values; without any, to be there and not blank.
 type condition struct {
 	member string
 	values []string
@@ -87,10 +102,36 @@ type condition struct {
 
 func conditions(pairs string) (out []condition) {
 	for pair := range strings.FieldsSeq(pairs) {
-		member, values, _ := strings.Cut(pair, "=")
-		out = append(out, condition{member, strings.Split(values, "|")})
+		c := condition{member: pair}
+		if member, values, ok := strings.Cut(pair, "="); ok {
+			c = condition{member, strings.Split(values, "|")}
+		}
+		out = append(out, c)
 	}
 	return out
+}
+
+// met reports whether the member of a body is as the condition wants it.
+func (c condition) met(raw json.RawMessage) bool {
+	var id wireID
+	if c.values != nil {
+		return raw != nil && json.Unmarshal(raw, &id) == nil && slices.Contains(c.values, string(id))
+	}
+	var v any
+	_ = json.Unmarshal(raw, &v) // what is not there is nil
+	switch v := v.(type) {
+	case nil:
+		return false
+	case bool:
+		return v
+	case string:
+		return strings.TrimSpace(v) != ""
+	case []any:
+		return len(v) > 0
+	case object:
+		return len(v) > 0
+	}
+	return true
 }
 
 // mustRoutes panics if the operations and the handlers are not one for one.
@@ -102,6 +143,7 @@ func mustRoutes(ops []intercomrbac.Operation, do map[string]handler) []route {
 			panic(fmt.Sprintf("intercomtest: no handler for operation %s: add one to handlers", op.Name))
 		}
 		r := route{op: op, do: h, segments: strings.Split(op.Path, "/"), body: conditions(op.Body), query: conditions(op.Query)}
+		r.only = slices.ContainsFunc(r.body, func(c condition) bool { return c.values == nil })
 		for _, seg := range r.segments {
 			if !strings.HasPrefix(seg, "{") {
 				r.literals++
@@ -170,11 +212,12 @@ func (c *route) fits(r *request) (int, bool) {
 		}
 	}
 	for _, want := range c.body {
-		var v wireID
-		raw, ok := r.json[want.member]
-		if !ok || json.Unmarshal(raw, &v) != nil || !slices.Contains(want.values, string(v)) {
+		if !want.met(r.json[want.member]) {
 			return 0, false
 		}
+	}
+	if c.only && len(r.json) > len(c.body) {
+		return 0, false
 	}
 	return len(c.body) + len(c.query), true
 }

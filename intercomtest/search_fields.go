@@ -37,7 +37,7 @@ var fields = map[string]field{
 
 	"source.type":         {textual, func(*Server, *conversation) operand { return texts("conversation") }},
 	"source.id":           {textual, func(_ *Server, c *conversation) operand { return texts(c.sourceID) }},
-	"source.delivered_as": {textual, func(*Server, *conversation) operand { return texts("customer_initiated") }},
+	"source.delivered_as": {textual, func(_ *Server, c *conversation) operand { return texts(deliveredAs(c)) }},
 	"source.subject":      {textual, func(_ *Server, c *conversation) operand { return texts(c.Subject) }},
 	"source.url":          {textual, func(*Server, *conversation) operand { return texts("") }},
 	"source.body":         {textual, func(_ *Server, c *conversation) operand { return texts(words(c.Body)...) }},

@@ -51,6 +51,7 @@ type Server struct {
 	activities  ordered[string, activity]
 	articles    ordered[intercomrbac.ArticleID, article]
 	collections ordered[intercomrbac.CollectionID, collection]
+	messages    []Message
 
 	conversations []*conversation // ordered by seq
 	byID          map[intercomrbac.ConversationID]*conversation

@@ -71,7 +71,8 @@ func TestScopes(t *testing.T) {
 		"conversations.assign": `{"message_type":"assignment"}`, "conversations.unassign": `{"message_type":"assignment","assignee_id":"0"}`,
 		"conversations.close": `{"message_type":"close"}`, "conversations.open": `{"message_type":"open"}`,
 		"conversations.snooze": `{"message_type":"snoozed"}`, "conversations.note": `{"type":"admin","message_type":"note"}`,
-		"conversations.reply": `{"type":"admin","message_type":"comment"}`,
+		"conversations.reply": `{"type":"admin","message_type":"comment"}`, "conversations.redact": `{"type":"source"}`,
+		"tags.apply": `{"name":"x","users":[{"id":"1"}]}`, "tags.create": `{"name":"x"}`, "tags.rename": `{"id":"1","name":"x"}`,
 	}
 	names := map[intercomrbac.Scope]string{
 		intercomrbac.ScopeReadAdmins: "read_admins", intercomrbac.ScopeReadOneAdmin: "read_single_admin",
@@ -86,8 +87,8 @@ func TestScopes(t *testing.T) {
 		for _, arg := range []string{"{conversation_id}", "{admin_id}", "{team_id}", "{contact_id}", "{external_id}", "{tag_id}", "{article_id}", "{collection_id}"} {
 			path = strings.ReplaceAll(path, arg, string(seeded.VIP))
 		}
-		if op.Name == "conversations.delete_with_metrics" {
-			path += "?retain_metrics=false"
+		if op.Query != "" {
+			path += "?" + op.Query
 		}
 		body := bodies[op.Name]
 		if body == "" && op.Method != http.MethodGet {

@@ -48,7 +48,7 @@ var (
 )
 
 // cases has an entry for each operation, by its name.
-var cases = together(peopleCases, activityCases, articleCases, conversationCases)
+var cases = together(peopleCases, activityCases, articleCases, conversationCases, messageCases)
 
 func together(tables ...map[string]conformance) map[string]conformance {
 	all := map[string]conformance{}

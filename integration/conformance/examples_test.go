@@ -109,8 +109,9 @@ func testExamples(t *testing.T, d *description, n *figures, losses, broken *ledg
 		}
 		for name, s := range map[string]*specimen{"all that is declared": {}, "null where it may be": {nulls: true}} {
 			n.specimens++
-			e := example{"specimen", http.StatusOK, plainJSON(t, s.whole(media.Schema.Value))}
-			require.NoError(t, media.Schema.Value.VisitJSON(e.value), "the specimen of %s", op.ID)
+			schema := d.answerSchema(described, http.StatusOK, media, op.Query)
+			e := example{"specimen", http.StatusOK, plainJSON(t, s.whole(schema))}
+			require.NoError(t, schema.VisitJSON(e.value), "the specimen of %s", op.ID)
 			t.Run(op.Name+"/"+name, func(t *testing.T) { testExample(t, op, e, losses) })
 		}
 	}

@@ -157,7 +157,7 @@ func (t *traffic) answer(op *operation, e exchange) {
 		if media := response.Value.Content.Get(e.header.Get("Content-Type")); media == nil {
 			note("body", "it is said to be "+e.header.Get("Content-Type"))
 		} else if media.Schema != nil {
-			schema = media.Schema.Value
+			schema = t.answerSchema(op, e.status, media, e.request.URL.RawQuery)
 		}
 	}
 	if schema == nil {
