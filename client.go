@@ -46,8 +46,8 @@ type settings struct {
 	log        *slog.Logger
 	onResponse func(context.Context, ResponseInfo)
 	gate       gate
-	used       *usedScopes // shared with the client's copies
-	tenant     *tenant     // the workspace that the token belongs to; nil outside of Workspaces
+	used       *usedOperations // shared with the client's copies
+	tenant     *tenant         // the workspace that the token belongs to; nil outside of Workspaces
 }
 
 // option marks an option that was given and may be given only once.
@@ -332,12 +332,12 @@ func defaultSettings() settings {
 		retry:   retry,
 		budget:  new(retryBudget),
 		log:     slog.New(slog.DiscardHandler),
-		used:    new(usedScopes),
+		used:    new(usedOperations),
 	}
 }
 
 // With returns a copy of the client with other settings. It shares limiter, token and connections with c unless opts
-// replace them, and always the budget of retries and the record of [Client.UsedScopes]. Options that say whom the client
+// replace them, and always the budget of retries and the record of [Client.UsedOperations]. Options that say whom the client
 // talks to or as whom (token, region, base URL, workspace) are errors. The copy of a guarded client has the same guard.
 func (c *Client) With(opts ...Option) (*Client, error) {
 	if c == nil || c.s.token == nil {

@@ -291,7 +291,7 @@ func (c *Client) send(ctx context.Context, in *call, target string, body []byte)
 		in.requestID = a.requestID
 		if a.fault == faultNone || a.fault == faultLost {
 			in.sent = true
-			c.s.used.add(in.op.Scope)
+			c.s.used.add(in.op)
 		}
 		if a.atWork() {
 			c.s.budget.put()

@@ -6,11 +6,13 @@
 //
 // # Calling Intercom
 //
-// [NewClient] makes a [Client] for one workspace; its services ([AdminsService], [TeamsService],
-// [ConversationsService], [ContactsService], [DataEventsService]) hold a method for each call. Each method has an
+// [NewClient] makes a [Client] for one workspace; its services ([AdminsService], [TeamsService], [ConversationsService],
+// [ContactsService], [DataEventsService], [MessagesService], [TagsService], and [ArticlesService] and [CollectionsService] for
+// the help center) hold a method for each call. Each method has an
 // [Operation] that says which HTTP call it is, which OAuth [Scope] and which [Permission] it needs, and whether it may
 // be repeated; [Operations] lists them. [Client.Do] calls what has no method yet. [LookupScope] says what a scope grants, and
-// [Client.UsedScopes] which ones a program needed.
+// [Client.UsedScopes] which ones a program needed. [Preflight] finds out which scopes a token has, [ScopeReport] says what
+// they are needed for, and [Checker.UnusablePermissions] what a policy grants in vain.
 //
 // [AdminsService.ActivityLogs] and its like read what teammates did in Intercom, and [ActivityType.Risk] grades it.
 //

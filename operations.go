@@ -86,6 +86,8 @@ func LookupOperation(name string) (Operation, bool) {
 	return operations[i], true
 }
 
+//go:generate go test -run TestOperationsDocument . -update
+
 // operations is the table, ordered by name and never changed after start-up.
 var operations = sortedByName(
 	opAdminsActivityEventTypes, opAdminsActivityLogs, opAdminsAwayReasons, opAdminsGet, opAdminsList, opAdminsMe,

@@ -1,6 +1,7 @@
 package intercomrbac
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -139,48 +140,62 @@ func RequiredScopes(ops ...Operation) []Scope {
 	return slices.Compact(need)
 }
 
-// UsedScopes returns the scopes of the operations that were sent to Intercom, sorted, each once; nil where nothing was.
-// The record is one with that of the client's copies (see [Client.With]), and what a guard and its directory look up
-// counts, so that after a run of its tests a service knows the least set of scopes to tick in the Developer Hub. What was
-// denied, or failed before it was sent, does not count; what Intercom refused does. At most 1,000 scopes are kept. It is
-// safe for concurrent use. The slice is the caller's.
+// UsedScopes returns the scopes of [Client.UsedOperations], sorted, each once; nil where nothing was sent. After a run of its
+// tests a service knows by it the least set of scopes to tick in the Developer Hub. It is safe for concurrent use. The slice
+// is the caller's.
 func (c *Client) UsedScopes() []Scope {
 	if c == nil || c.s.used == nil {
 		return nil
 	}
-	return slices.Clone(c.s.used.scopes())
+	return RequiredScopes(c.s.used.list()...)
 }
 
-// maxUsedScopes bounds the record: scopes are open strings.
-const maxUsedScopes = 1000
+// UsedOperations returns the operations that were sent to Intercom, ordered by name, each once; nil where nothing was. The
+// record is one with that of the client's copies (see [Client.With]), and what a guard and its directory look up counts; a
+// list that a guard narrows to what the principal may see is sent as the search. What was denied, or failed before it was
+// sent, does not count; what Intercom refused does. What [Preflight] sends does not. At most 1,000 operations are kept, of
+// those with the same name and scope one. It is safe for concurrent use. The slice is the caller's.
+func (c *Client) UsedOperations() []Operation {
+	if c == nil || c.s.used == nil {
+		return nil
+	}
+	return slices.Clone(c.s.used.list())
+}
 
-// usedScopes is a set of scopes: a sorted slice that is replaced and never changed, so that a call whose scope is in it,
-// as nearly all are, takes no lock.
-type usedScopes struct{ sorted atomic.Pointer[[]Scope] }
+// maxUsedOperations bounds the record: names and scopes are open strings.
+const maxUsedOperations = 1000
 
-func (u *usedScopes) scopes() []Scope {
+// usedOperations is a set: a sorted slice that is replaced and never changed, so that a call whose operation is in it, as
+// nearly all are, takes no lock.
+type usedOperations struct{ sorted atomic.Pointer[[]Operation] }
+
+func (u *usedOperations) list() []Operation {
 	if p := u.sorted.Load(); p != nil {
 		return *p
 	}
 	return nil
 }
 
-func (u *usedScopes) add(s Scope) {
-	for s != "" {
+func (u *usedOperations) add(op Operation) {
+	for {
 		old := u.sorted.Load()
-		var have []Scope
+		var have []Operation
 		if old != nil {
 			have = *old
 		}
-		i, found := slices.BinarySearch(have, s)
-		if found || len(have) >= maxUsedScopes {
+		i, found := slices.BinarySearchFunc(have, op, byNameAndScope)
+		if found || len(have) >= maxUsedOperations {
 			return
 		}
-		more := slices.Insert(slices.Clone(have), i, s)
+		more := slices.Insert(slices.Clone(have), i, op)
 		if u.sorted.CompareAndSwap(old, &more) {
 			return
 		}
 	}
+}
+
+func byNameAndScope(a, b Operation) int {
+	return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(string(a.Scope), string(b.Scope)))
 }
 
 // Topics that several scopes unlock.

@@ -137,6 +137,7 @@ func TestScopeOfEachOperation(t *testing.T) {
 		_, err := do(ctx, d)
 		require.NoError(t, err)
 		assert.Equal(t, []intercomrbac.Scope{op.Scope}, d.client.UsedScopes())
+		assert.Equal(t, []intercomrbac.Operation{op}, d.client.UsedOperations())
 	})
 }
 
@@ -320,14 +321,24 @@ func TestUsedScopesOfCopies(t *testing.T) {
 	require.NoError(t, quicker.Do(t.Context(), own, intercomrbac.Call{}, nil))
 
 	want := []intercomrbac.Scope{"Read conversations", "Read minds", "Write conversations"}
+	unscoped := own
+	own.Scope = "Read minds"
+	wantOps := []intercomrbac.Operation{lookup(t, "conversations.close"), lookup(t, "conversations.get"), macros, unscoped, own}
 	for _, c := range []*intercomrbac.Client{m.Client, quick, quicker} {
+		ops := c.UsedOperations()
+		assert.Equal(t, wantOps, ops)
+		ops[0] = intercomrbac.Operation{}
+		assert.Equal(t, wantOps, c.UsedOperations())
 		got := c.UsedScopes()
 		assert.Equal(t, want, got)
 		got[0] = "x"
 		assert.Equal(t, want, c.UsedScopes())
 	}
 	assert.Nil(t, newMock(t).Client.UsedScopes(), "another client has a record of its own")
+	assert.Nil(t, newMock(t).Client.UsedOperations())
 	assert.Nil(t, new(intercomrbac.Client).UsedScopes())
+	assert.Nil(t, new(intercomrbac.Client).UsedOperations())
+	assert.Nil(t, (*intercomrbac.Client)(nil).UsedOperations())
 	assert.Nil(t, (*intercomrbac.Client)(nil).UsedScopes())
 }
 
@@ -343,6 +354,7 @@ func TestUsedScopesUnderAGuard(t *testing.T) {
 	want := []intercomrbac.Scope{"Read admins", "Read conversations", "Write conversations"}
 	assert.Equal(t, want, d.client.UsedScopes())
 	assert.Equal(t, want, d.plain.UsedScopes())
+	assert.Equal(t, []intercomrbac.Operation{lookup(t, "admins.get"), lookup(t, "conversations.close"), lookup(t, "conversations.get")}, d.plain.UsedOperations())
 }
 
 func TestUsedScopesWithoutWhatAGuardKeepsBack(t *testing.T) {

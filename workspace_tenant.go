@@ -26,6 +26,9 @@ type tenant struct {
 	lacks   map[Scope]struct{} // that calls were refused for
 }
 
+// maxLacks bounds lacks: scopes are open strings.
+const maxLacks = 1000
+
 // tokenLook is a second look at a token, under way. err is read once done is closed.
 type tokenLook struct {
 	done chan struct{}
@@ -54,7 +57,7 @@ func (w *Workspaces) newTenant(workspace Workspace, limiter Limiter) (*tenant, e
 		}
 	}
 	s.token = func(context.Context) (credential, error) { return cred, t.alive() }
-	s.workspace, s.limiter, s.budget, s.used, s.tenant = workspace.ID, limiter, new(retryBudget), new(usedScopes), t
+	s.workspace, s.limiter, s.budget, s.used, s.tenant = workspace.ID, limiter, new(retryBudget), new(usedOperations), t
 	if w.roles != nil {
 		t.roles = w.roles.of(newClient(s))
 	}
@@ -111,7 +114,7 @@ func (t *tenant) learn(scope Scope, err error) {
 	switch {
 	case !missing:
 		delete(t.lacks, scope)
-	case len(t.lacks) < maxUsedScopes:
+	case len(t.lacks) < maxLacks:
 		if t.lacks == nil {
 			t.lacks = map[Scope]struct{}{}
 		}
