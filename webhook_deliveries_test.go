@@ -131,6 +131,7 @@ func TestWhatIsTheSameDelivery(t *testing.T) {
 type faultyStore struct {
 	intercomrbac.DeliveryStore
 	claim, keep, release error
+	claimed              error // after a claim that was taken
 	panics               bool
 }
 
@@ -138,7 +139,11 @@ func (s *faultyStore) Claim(ctx context.Context, key string, until time.Time) (b
 	if s.claim != nil {
 		return false, s.claim
 	}
-	return s.DeliveryStore.Claim(ctx, key, until)
+	ok, err := s.DeliveryStore.Claim(ctx, key, until)
+	if s.claimed != nil {
+		return false, s.claimed
+	}
+	return ok, err
 }
 
 func (s *faultyStore) Keep(ctx context.Context, key string, until time.Time) error {
@@ -195,6 +200,93 @@ func TestADeliveryStoreThatFails(t *testing.T) {
 			})
 		})
 	}
+}
+
+// hungStore does not answer a Claim until it is told what, as a disk that hangs: not even when the context ends.
+type hungStore struct {
+	intercomrbac.DeliveryStore
+	answer chan error
+}
+
+func (s *hungStore) Claim(ctx context.Context, key string, until time.Time) (bool, error) {
+	if err := <-s.answer; err != nil {
+		return false, err
+	}
+	return s.DeliveryStore.Claim(context.WithoutCancel(ctx), key, until)
+}
+
+// Who sends a notification again while it is not known whether the first was taken is not told that all is well before it is.
+func TestADeliveryThatIsStillBeingTaken(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		answer error
+		first  int // its status
+	}{
+		"and then is": {nil, 200},
+		"and is not":  {errors.New("the disk is gone"), 503},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				store := &hungStore{intercomrbac.NewMemoryDeliveryStore(), make(chan error)}
+				h := newHooks(t, func(c *intercomrbac.ReceiverConfig) { c.Deliveries = store })
+				var ran atomic.Int64
+				h.On(intercomrbac.EventConversationUserCreated, func(context.Context, intercomrbac.Notification) error { ran.Add(1); return nil })
+				d := h.created("notif_1")
+				var wg sync.WaitGroup
+				wg.Go(func() { assert.Equal(t, tt.first, d.To(h).Status) })
+				synctest.Wait()
+				start := time.Now()
+				assert.Equal(t, 503, d.To(h).Status, "it may never be handled")
+				assert.Equal(t, 4*time.Second, time.Since(start), "Intercom waits for five")
+				wg.Go(func() { assert.Equal(t, tt.first, d.To(h).Status, "as the first") })
+				synctest.Wait()
+				store.answer <- tt.answer
+				wg.Wait()
+				close(store.answer)
+				assert.Equal(t, 200, d.To(h).Status, "it comes again")
+				h.drain(t)
+				assert.EqualValues(t, 1, ran.Load())
+			})
+		})
+	}
+}
+
+// slowStore takes as long as it is given.
+type slowStore struct{ intercomrbac.DeliveryStore }
+
+func (slowStore) Keep(ctx context.Context, _ string, _ time.Time) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func (slowStore) Release(ctx context.Context, _ string) error { <-ctx.Done(); return ctx.Err() }
+
+// Whatever the store does after a claim, the answer comes within the five seconds that Intercom waits.
+func TestASlowStoreDoesNotKeepTheAnswer(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHooks(t, func(c *intercomrbac.ReceiverConfig) {
+			c.Deliveries, c.Queue = slowStore{intercomrbac.NewMemoryDeliveryStore()}, 1
+		})
+		h.On(intercomrbac.EventConversationUserCreated, func(ctx context.Context, _ intercomrbac.Notification) error {
+			return sleepFor(ctx, time.Second)
+		})
+		answers := func(d intercomtest.Delivery) (int, time.Duration) {
+			start := time.Now()
+			status := d.To(h).Status
+			return status, time.Since(start)
+		}
+		status, took := answers(h.srv.Notification(hookSecret, intercomtest.Notification{Topic: intercomrbac.EventAdminRemovedFromWorkspace, Item: h.srv.AdminItem("7")}))
+		assert.Equal(t, 200, status, "the role is forgotten")
+		assert.LessOrEqual(t, took, 4*time.Second)
+		assert.ErrorContains(t, errors.Join(h.reported()...), "the delivery store failed")
+		assert.Equal(t, 200, h.created("notif_1").To(h).Status)
+		status, took = answers(h.created("notif_2"))
+		assert.Equal(t, 503, status, "the queue is full")
+		assert.LessOrEqual(t, took, 4*time.Second)
+		h.drain(t)
+	})
 }
 
 func TestAClaimOfACrashedProcessEndsBeforeIntercomSendsAgain(t *testing.T) {
@@ -294,6 +386,27 @@ func TestAClaimThatIsOver(t *testing.T) {
 			third.drain(t)
 			assert.EqualValues(t, 1, alsoRan.Load())
 			assert.Zero(t, neverRan.Load())
+		})
+	})
+	t.Run("when it is not known whose it is", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			store := &faultyStore{DeliveryStore: intercomrbac.NewMemoryDeliveryStore()}
+			h, ran := replica(t, store, func(ctx context.Context, attempt int) error {
+				switch attempt {
+				case 1:
+					store.claimed = errors.New("no answer") // the claim is taken, and the answer gets lost
+					return failsAfter(55*time.Second)(ctx, attempt)
+				case 2:
+					store.claimed = nil
+					return errors.New("cannot")
+				}
+				return nil
+			})
+			h.created("notif_1").To(h)
+			advance(5 * time.Minute)
+			h.drain(t)
+			assert.EqualValues(t, 3, ran.Load(), "its own claim does not keep it from trying again")
 		})
 	})
 	t.Run("when the store is down", func(t *testing.T) {

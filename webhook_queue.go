@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"time"
 )
 
@@ -24,18 +25,32 @@ type delivery struct {
 	until  time.Time       // of the claim
 	ctx    context.Context // values of the request
 	queued bool
+	unsure bool // whether a claim that failed was taken
 	lost   bool // to another process
+
+	taken  chan struct{} // closed once it is known what becomes of it
+	status int           // of the answer; read once taken is closed
 }
 
-// begin takes a delivery into the books of this process, unless it is there.
-func (r *Receiver) begin(key string) bool {
+// begin takes a delivery into the books of this process, and returns the one that is there already, or nil.
+func (r *Receiver) begin(d *delivery) *delivery {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if _, there := r.inFlight[key]; there {
-		return false
+	if first := r.inFlight[d.key]; first != nil {
+		return first
 	}
-	r.inFlight[key] = struct{}{}
-	return true
+	r.inFlight[d.key] = d
+	return nil
+}
+
+// answered is the status of a delivery that came before, once it has one.
+func (d *delivery) answered(ctx context.Context) (int, error) {
+	select {
+	case <-d.taken:
+		return d.status, nil
+	case <-ctx.Done():
+		return http.StatusServiceUnavailable, &callError{"Receiver: it came before, and the delivery store has not answered yet", []error{ErrUnavailable}}
+	}
 }
 
 // end strikes a delivery off.
@@ -125,11 +140,12 @@ func (r *Receiver) renew(d *delivery) {
 	free, err := r.config.Deliveries.Claim(ctx, d.key, until)
 	switch {
 	case err != nil: // twice is better than never
+		d.unsure = true
 		r.report(d.ctx, d.n, d.failed(fmt.Errorf("the delivery store failed, so that another process may handle it, too: %w", err)))
 	case free:
 		d.until = until
 	default:
-		d.lost = true
+		d.lost = !d.unsure // or else it may be its own claim
 	}
 }
 
@@ -193,7 +209,7 @@ func (r *Receiver) pause(d time.Duration) {
 
 // keep has the store keep the key of what was handled.
 func (r *Receiver) keep(ctx context.Context, d *delivery) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTime)
+	ctx, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()
 	if err := r.config.Deliveries.Keep(ctx, d.key, time.Now().Add(keepFor)); err != nil {
 		return fmt.Errorf("intercomrbac: Receiver: it was handled, but the delivery store failed, so that it may be handled again: %w", err)
@@ -206,7 +222,7 @@ func (r *Receiver) release(ctx context.Context, d *delivery) error {
 	if !time.Now().Before(d.until) {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTime)
+	ctx, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()
 	if err := r.config.Deliveries.Release(ctx, d.key); err != nil {
 		return fmt.Errorf("intercomrbac: Receiver: the delivery store failed: %w", err)

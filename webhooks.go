@@ -100,8 +100,8 @@ type Receiver struct {
 
 	mu       sync.Mutex
 	handlers map[EventTopic]func(context.Context, Notification) error
-	inFlight map[string]struct{} // keys of what this process has taken and not ended
-	queued   int                 // of these, those that wait or are handled
+	inFlight map[string]*delivery // by key: what this process has begun to take and not ended
+	queued   int                  // of these, those that wait or are handled
 	checks   map[WorkspaceID]*uninstallCheck
 	last     map[WorkspaceID]time.Time // when the newest notification was made
 	busy     int                       // goroutines
@@ -152,7 +152,7 @@ func NewReceiver(config ReceiverConfig) (*Receiver, error) {
 		config.MaxBody = 1 << 20
 	}
 	r := &Receiver{config: config, workers: make(chan struct{}, config.Workers), confirms: make(chan struct{}, maxConfirms),
-		handlers: map[EventTopic]func(context.Context, Notification) error{}, inFlight: map[string]struct{}{},
+		handlers: map[EventTopic]func(context.Context, Notification) error{}, inFlight: map[string]*delivery{},
 		checks: map[WorkspaceID]*uninstallCheck{}, last: map[WorkspaceID]time.Time{}, closing: make(chan struct{}), idle: make(chan struct{})}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	return r, nil
@@ -313,7 +313,7 @@ func (n *Notification) checkTime(now time.Time) error {
 }
 
 // take has a notification applied and handled, once.
-func (r *Receiver) take(ctx context.Context, n *Notification, body []byte) (int, error) {
+func (r *Receiver) take(ctx context.Context, n *Notification, body []byte) (status int, err error) {
 	admin, forgets := n.forgets()
 	r.mu.Lock()
 	handle := r.handlers[n.Topic]
@@ -331,14 +331,17 @@ func (r *Receiver) take(ctx context.Context, n *Notification, body []byte) (int,
 	case err != nil:
 		return http.StatusServiceUnavailable, err
 	}
-	d := &delivery{n: *n, key: n.key(body), handle: handle, until: time.Now().Add(claimFor), ctx: context.WithoutCancel(ctx)}
-	if !r.begin(d.key) {
-		return http.StatusOK, nil
+	d := &delivery{n: *n, key: n.key(body), handle: handle, until: time.Now().Add(claimFor), ctx: context.WithoutCancel(ctx), taken: make(chan struct{})}
+	if first := r.begin(d); first != nil {
+		return first.answered(ctx)
 	}
+	status = http.StatusServiceUnavailable // should the store panic
 	defer func() {
 		if !d.queued {
 			r.end(d)
 		}
+		d.status = status
+		close(d.taken)
 	}()
 	free, err := r.config.Deliveries.Claim(ctx, d.key, d.until)
 	if err == nil && !free {
