@@ -32,6 +32,9 @@ func (r *Receiver) serveUninstall(_ http.ResponseWriter, q *http.Request) (int, 
 	if err != nil {
 		return http.StatusBadRequest, err
 	}
+	if one := r.config.Workspace; one != "" && one != id {
+		return http.StatusOK, nil // nobody need be asked
+	}
 	if !r.hint(id) {
 		return http.StatusServiceUnavailable, nil
 	}

@@ -59,9 +59,15 @@ func (i *installs) isRetired() bool {
 func newUninstallHooks(t *testing.T) (*hooks, *installs) {
 	t.Helper()
 	i := &installs{}
-	h := newHooks(t, func(c *intercomrbac.ReceiverConfig) { c.Check = i.check })
+	h := newHooks(t, ofSeveral, func(c *intercomrbac.ReceiverConfig) { c.Check = i.check })
 	i.client = h.srv.Client(intercomrbac.WithRetry(intercomrbac.Retry{Attempts: 1}))
 	return h, i
+}
+
+// ofSeveral has the receiver serve every workspace.
+func ofSeveral(c *intercomrbac.ReceiverConfig) {
+	c.Workspace = ""
+	c.Roles = func(context.Context, intercomrbac.WorkspaceID) (*intercomrbac.RoleDirectory, error) { return nil, nil }
 }
 
 func TestAnUninstallNoticeIsConfirmed(t *testing.T) {
@@ -194,7 +200,7 @@ func TestUninstallNoticesThatAreRefused(t *testing.T) {
 func TestUninstallNoticesAreBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		h := newHooks(t, func(c *intercomrbac.ReceiverConfig) {
+		h := newHooks(t, ofSeveral, func(c *intercomrbac.ReceiverConfig) {
 			c.Check = func(ctx context.Context, id intercomrbac.WorkspaceID) error {
 				<-ctx.Done() // a database that hangs
 				return ctx.Err()
@@ -221,11 +227,35 @@ func TestUninstallNoticesAreBounded(t *testing.T) {
 	})
 }
 
+// An app of one workspace has nobody ask for another, whatever its Check makes of the id.
+func TestAnUninstallNoticeOfAnotherWorkspace(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		change func(*intercomrbac.ReceiverConfig)
+		want   []intercomrbac.WorkspaceID
+	}{
+		"than the one": {func(*intercomrbac.ReceiverConfig) {}, nil},
+		"of several":   {ofSeveral, []intercomrbac.WorkspaceID{"another"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var asked []intercomrbac.WorkspaceID
+			h := newHooks(t, func(c *intercomrbac.ReceiverConfig) {
+				c.Check = func(_ context.Context, id intercomrbac.WorkspaceID) error { asked = append(asked, id); return nil }
+				tt.change(c)
+			})
+			assert.Equal(t, intercomtest.Answer{Status: 200}, sent("/uninstall", `{"app_id":"another"}`).To(h))
+			h.drain(t)
+			assert.Equal(t, tt.want, asked)
+		})
+	}
+}
+
 // A store that fails at once does not let strangers fill the memory.
 func TestWorkspacesThatWereNoticedAreBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		h := newHooks(t, func(c *intercomrbac.ReceiverConfig) {
+		h := newHooks(t, ofSeveral, func(c *intercomrbac.ReceiverConfig) {
 			c.Check = func(context.Context, intercomrbac.WorkspaceID) error { return errors.New("no database") }
 			c.OnError = nil
 		})

@@ -40,7 +40,7 @@ type ReceiverConfig struct {
 	// runtime/debug.Stack.
 	OnError func(ctx context.Context, n Notification, err error)
 	// Check asks Intercom whether the app is still installed, after an uninstall notice, which may come from anyone; Workspaces.Check
-	// fits. It is called for one workspace once at a time, and at most once a minute. The error is nil if the app is installed,
+	// fits. It is called for one workspace once at a time, and at most once a minute; for the one of Workspace alone, if that is set. The error is nil if the app is installed,
 	// ErrTokenRevoked if not, and the workspace is given up then, and ErrWorkspaceNotFound, with nobody asked, if the service does not
 	// know the workspace. nil: there is no such page.
 	Check func(ctx context.Context, id WorkspaceID) error

@@ -65,8 +65,12 @@ func (w *Workspaces) Revive(ctx context.Context, id WorkspaceID) error {
 		return err
 	}
 	r, err := w.get(ctx, id)
-	if err != nil || !r.Revoked {
+	if err != nil {
 		return err
+	}
+	if !r.Revoked { // on record; this process may have found it dead when the store failed
+		w.outdate(id)
+		return nil
 	}
 	if len(r.Sealed) == 0 || keptLongEnough(r) {
 		return revoked(id)
@@ -100,8 +104,9 @@ func (w *Workspaces) Revive(ctx context.Context, id WorkspaceID) error {
 }
 
 // Sweep deletes the tokens of workspaces that were revoked more than a day ago, and says how many there were. The process that
-// found a workspace revoked does so by itself if it lives that long, so that once after each start is enough. A record that fails
-// is left for the next time; the errors tell of up to ten. The records stay as tombstones.
+// found a workspace revoked does so by itself if it lives that long, and so does one that has called Sweep within the day, so that
+// once after each start is enough. A record that fails is left for the next time; the errors tell of up to ten. The records stay as
+// tombstones.
 func (w *Workspaces) Sweep(ctx context.Context) (int, error) {
 	if w == nil || w.store == nil {
 		return 0, errNoWorkspaces
@@ -114,8 +119,12 @@ func (w *Workspaces) Sweep(ctx context.Context) (int, error) {
 		if err != nil {
 			return 0, fmt.Errorf("intercomrbac: Sweep: the store failed: %w", err)
 		}
-		if r.Revoked && len(r.Sealed) > 0 && keptLongEnough(r) {
+		switch {
+		case !r.Revoked || len(r.Sealed) == 0:
+		case keptLongEnough(r):
 			due = append(due, r.ID)
+		default: // who found out may have ended
+			time.AfterFunc(time.Until(r.RevokedAt.Add(keepRevoked)), func() { w.eraseLater(r.ID) })
 		}
 	}
 	var errs []error

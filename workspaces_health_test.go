@@ -94,6 +94,29 @@ func TestSweepDeletesWhatIsLeft(t *testing.T) {
 	})
 }
 
+// A process that is started an hour after another found the workspace revoked, and ended, deletes the token when its day is over.
+func TestSweepSeesToWhatIsNotDueYet(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRevocable(t)
+		inner := r.config.Store
+		store := &countingStore{WorkspaceStore: inner}
+		r.config.Store = store
+		r.all = newWorkspaces(t, r.config)
+		r.revoke(t)
+		store.do(func(context.Context, string) error { return errors.New("this process has ended") })
+		r.config.Store = inner
+		advance(time.Hour)
+		swept, err := newWorkspaces(t, r.config).Sweep(t.Context())
+		require.NoError(t, err)
+		assert.Zero(t, swept)
+		advance(23*time.Hour - 2*time.Second)
+		assert.NotEmpty(t, r.record(t).Sealed)
+		advance(3 * time.Second)
+		assert.Empty(t, r.record(t).Sealed)
+	})
+}
+
 func TestSweepFailsAsItsStoreDoes(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("no connection")
@@ -163,6 +186,33 @@ func TestReviveAfterAnOutage(t *testing.T) {
 		assert.NotEmpty(t, r.record(t).Sealed)
 		advance(20 * time.Hour)
 		assert.Empty(t, r.record(t).Sealed)
+	})
+}
+
+// The store did not take the revocation, so that this process alone knows of it. A Revive has it forget that, too.
+func TestReviveOfWhatIsNotOnRecord(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRevocable(t)
+		store := &countingStore{WorkspaceStore: r.config.Store}
+		r.config.Store = store
+		r.all = newWorkspaces(t, r.config)
+		store.do(func(_ context.Context, what string) error {
+			if what == "save" {
+				return errors.New("the disk is full")
+			}
+			return nil
+		})
+		r.revoke(t)
+		store.do(nil)
+		assert.False(t, r.record(t).Revoked)
+		r.fake.AddToken(r.token)
+		require.NoError(t, r.all.Revive(t.Context(), "acme0001"))
+		c, err := r.all.Client(t.Context(), "acme0001")
+		require.NoError(t, err)
+		_, err = c.Teams.List(t.Context())
+		require.NoError(t, err)
+		assert.False(t, r.record(t).Revoked)
 	})
 }
 
