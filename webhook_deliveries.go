@@ -3,6 +3,7 @@ package intercomrbac
 import (
 	"context"
 	"crypto/sha256"
+	"slices"
 	"sync"
 	"time"
 )
@@ -94,13 +95,16 @@ func (m *memoryDeliveries) put(key string, until, now time.Time) {
 	for len(m.queue) > 0 {
 		oldest := m.queue[0]
 		there := m.kept[oldest.key] == oldest
-		if there && oldest.until.After(now) && len(m.queue) < m.most {
+		if there && oldest.until.After(now) && len(m.kept) < m.most {
 			break
 		}
 		if there {
 			delete(m.kept, oldest.key)
 		}
 		m.queue = m.queue[1:]
+	}
+	if len(m.queue) >= 2*m.most { // more than half were given free behind one that was not
+		m.queue = slices.DeleteFunc(m.queue, func(k *keptDelivery) bool { return m.kept[k.key] != k })
 	}
 	k := &keptDelivery{key: sum, until: until}
 	m.kept[sum] = k
