@@ -10,15 +10,15 @@ import (
 )
 
 // Health says how the installation of a workspace is; it fits ReceiverConfig.Health. It asks Intercom whether the token lives, as
-// [Workspaces.Check] does, and knows which scopes calls of this process were refused for and none has succeeded with since. A
-// workspace that is not installed, whose token is dead, or that lacks such a scope is HealthUnhealthy, with a button that installs
-// the app again. Otherwise it is HealthOK, and Message tells when the last notification came, if one did: a workspace may be
-// silent for long and be well. Where it cannot be found out, as when the store or Intercom fails, there is an error, and the
-// receiver answers HealthUnknown.
+// [Workspaces.Check] does but once a minute at the most, and knows which scopes calls of this process were refused for and none has
+// succeeded with since. A workspace that is not installed, whose token is dead, or that lacks such a scope is HealthUnhealthy, with
+// a button that installs the app again. Otherwise it is HealthOK, and Message tells when the last notification came, if one did: a
+// workspace may be silent for long and be well. Where it cannot be found out, as when the store or Intercom fails, there is an
+// error, and the receiver answers HealthUnknown.
 func (w *Workspaces) Health(ctx context.Context, id WorkspaceID, last time.Time) (Health, error) {
 	t, err := w.tenant(ctx, id)
 	if err == nil {
-		err = t.look(ctx)
+		err = t.lives(ctx)
 	}
 	switch {
 	case errors.Is(err, ErrWorkspaceNotFound):
@@ -36,6 +36,21 @@ func (w *Workspaces) Health(ctx context.Context, id WorkspaceID, last time.Time)
 		h.Message = "The last notification is from " + last.UTC().Format("2006-01-02 15:04 MST") + "."
 	}
 	return h, nil
+}
+
+// lives is what the last look at the token found, if that was within the minute, or else what a new one finds. A health check carries
+// no time, and who repeats one is not to keep Intercom asked.
+func (t *tenant) lives(ctx context.Context) error {
+	if err := t.alive(); err != nil {
+		return err
+	}
+	t.of.mu.Lock()
+	recent, found := time.Since(t.looked) < recheckAfter, t.found
+	t.of.mu.Unlock()
+	if recent {
+		return found
+	}
+	return t.look(ctx)
 }
 
 func reinstall(message string) Health {

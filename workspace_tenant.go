@@ -22,6 +22,8 @@ type tenant struct {
 	// Workspaces.mu guards the rest.
 	checked time.Time // when the record was read last
 	looking *tokenLook
+	looked  time.Time          // when a look ended last
+	found   error              // what it found
 	cause   error              // why it was retired
 	lacks   map[Scope]struct{} // that calls were refused for
 }
@@ -161,7 +163,7 @@ func (t *tenant) fly(l *tokenLook) {
 	l.err = &callError{"admins.me: the client's transport ended its goroutine", []error{ErrUnavailable}}
 	defer func() { // deferred, for runtime.Goexit
 		w.mu.Lock()
-		t.looking = nil
+		t.looking, t.looked, t.found = nil, time.Now(), l.err
 		w.mu.Unlock()
 		close(l.done)
 	}()

@@ -377,8 +377,44 @@ func TestReceiverAnswersHealthChecksOfWorkspaces(t *testing.T) {
 		assert.JSONEq(t, `{"state":"OK","message":"The last notification is from `+at.UTC().Format("2006-01-02 15:04")+` UTC."}`, check())
 		assert.Equal(t, 401, r.fake.HealthCheck(otherSecret).To(h).Status)
 		r.fake.RevokeToken(r.token, "token_revoked")
+		advance(time.Minute)
 		assert.JSONEq(t, `{"state":"UNHEALTHY","cta_type":"REINSTALL_CTA","message":"The app has no access to this workspace any more. Install it again."}`, check())
 		assert.True(t, slices.ContainsFunc(r.buried.of, func(w intercomrbac.Workspace) bool { return w.ID == "acme0001" }))
 		h.drain(t)
 	})
+}
+
+// A health check carries no time: who has seen one can send it again for ever.
+func TestRepeatedHealthChecksAskOnceAMinute(t *testing.T) {
+	t.Parallel()
+	for name, fault := range map[string]intercomtest.Fault{
+		"while all is well":              {},
+		"while Intercom does not answer": {Operation: "admins.me", Times: -1, Status: 404},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				r := newRevocable(t)
+				h := newHooks(t, func(c *intercomrbac.ReceiverConfig) {
+					c.Workspace, c.Roles, c.Health = "", r.all.Roles, r.all.Health
+				})
+				want := `{"state":"OK"}`
+				if fault.Status != 0 {
+					r.fake.Inject(fault)
+					want = `{"state":"UNKNOWN"}`
+				}
+				d := r.fake.HealthCheck(hookSecret)
+				for range 30 * 5 {
+					assert.JSONEq(t, want, d.To(h).Body)
+					advance(2 * time.Second)
+				}
+				assert.Equal(t, 5, r.fake.CallCount("admins.me"))
+				r.fake.ClearFaults()
+				r.fake.RevokeToken(r.token, "token_revoked")
+				advance(time.Minute)
+				assert.Contains(t, d.To(h).Body, "UNHEALTHY")
+				h.drain(t)
+			})
+		})
+	}
 }
