@@ -16,7 +16,7 @@ type DeliveryStore interface {
 	// Claim takes a key until a time, in one step: true if nobody has it, or had it until a time that has passed. Of several callers
 	// exactly one gets true.
 	Claim(ctx context.Context, key string, until time.Time) (bool, error)
-	// Keep has a key taken until a later time: the delivery was handled.
+	// Keep has a key taken until a later time: the delivery was handled, or is still at work.
 	Keep(ctx context.Context, key string, until time.Time) error
 	// Release gives a key free: the delivery was not handled, and may come again. One that nobody has is no error.
 	Release(ctx context.Context, key string) error

@@ -369,6 +369,27 @@ func TestAClaimThatIsOver(t *testing.T) {
 			assert.EqualValues(t, 1, ran.Load())
 		})
 	})
+	t.Run("not by another process while what has waited long is handled", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			store := intercomrbac.NewMemoryDeliveryStore()
+			first, ran := replica(t, store, takes(40*time.Second))
+			second, neverRan := replica(t, store, takes(0))
+			first.created("notif_1").To(first)
+			synctest.Wait()
+			d := first.created("notif_2")
+			d.To(first)
+			for range 75 { // it begins at 40 seconds, and ends at 80
+				advance(time.Second)
+				assert.Equal(t, 200, d.To(second).Status)
+			}
+			first.drain(t)
+			second.drain(t)
+			assert.EqualValues(t, 2, ran.Load())
+			assert.Zero(t, neverRan.Load())
+			assert.Empty(t, first.reported())
+		})
+	})
 	t.Run("who has it no more does not try again", func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 const (
 	handlerTime = time.Minute
 	storeTime   = 10 * time.Second
+	renewAfter  = 10 * time.Second // of a claim
 )
 
 // attemptWaits are the times between the runs of a handler.
@@ -128,16 +129,22 @@ func (r *Receiver) acquire(places chan struct{}) bool {
 	return false
 }
 
-// renew claims anew what was claimed too long ago, unless another process has taken it since.
+// renew makes a claim last while the handler runs, and claims anew what was claimed too long ago, unless another process has taken it
+// since.
 func (r *Receiver) renew(d *delivery) {
 	now := time.Now()
-	if now.Before(d.until) {
+	left := d.until.Sub(now)
+	if left > claimFor-renewAfter {
 		return
 	}
 	ctx, cancel := context.WithTimeout(d.ctx, storeTime)
 	defer cancel()
-	until := now.Add(claimFor)
-	free, err := r.config.Deliveries.Claim(ctx, d.key, until)
+	until, free, err := now.Add(claimFor), true, error(nil)
+	if left > 0 {
+		err = r.config.Deliveries.Keep(ctx, d.key, until)
+	} else {
+		free, err = r.config.Deliveries.Claim(ctx, d.key, until)
+	}
 	switch {
 	case err != nil: // twice is better than never
 		d.unsure = true

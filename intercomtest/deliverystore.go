@@ -49,31 +49,39 @@ func testDeliveryRaces(t *testing.T, s intercomrbac.DeliveryStore) {
 	t.Helper()
 	until := time.Now().Add(time.Hour)
 	for n := range 20 {
-		var won atomic.Int64
-		var wg sync.WaitGroup
-		for range 16 {
-			wg.Go(func() {
-				ok, err := s.Claim(t.Context(), deliveryKey(n), until)
-				if err != nil {
-					t.Errorf("Claim: %v", err)
-				}
-				if ok {
-					won.Add(1)
-				}
-			})
-		}
-		wg.Wait()
-		if won.Load() != 1 {
-			t.Errorf("%d of 16 got the key, want 1", won.Load())
-		}
+		raceForDelivery(t, s, deliveryKey(n), until)
 	}
 	claims(t, s, strings.Repeat("f", 64), until, true)
 }
 
-// A claim ends with its time, unless the key was kept since.
+func raceForDelivery(t *testing.T, s intercomrbac.DeliveryStore, key string, until time.Time) {
+	t.Helper()
+	var won atomic.Int64
+	var wg sync.WaitGroup
+	for range 16 {
+		wg.Go(func() {
+			ok, err := s.Claim(t.Context(), key, until)
+			if err != nil {
+				t.Errorf("Claim: %v", err)
+			}
+			if ok {
+				won.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	if won.Load() != 1 {
+		t.Errorf("%d of 16 got the key, want 1", won.Load())
+	}
+}
+
+// A claim ends with its time, unless the key was kept since, and then one of many gets the key.
 func testDeliveryEnds(t *testing.T, s intercomrbac.DeliveryStore) {
 	t.Helper()
 	later := time.Now().Add(48 * time.Hour)
+	for n := range 20 {
+		claims(t, s, deliveryKey(100+n), time.Now().Add(time.Second), true)
+	}
 	claims(t, s, deliveryKey(1), time.Now().Add(time.Second), true)
 	claims(t, s, deliveryKey(1), later, false)
 	claims(t, s, deliveryKey(2), time.Now().Add(time.Second), true)
@@ -98,6 +106,9 @@ func testDeliveryEnds(t *testing.T, s intercomrbac.DeliveryStore) {
 	}
 	for n := range 3 {
 		claims(t, s, deliveryKey(n+1), later, false)
+	}
+	for n := range 20 { // claimed before the first, whose claim has ended
+		raceForDelivery(t, s, deliveryKey(100+n), later)
 	}
 }
 
