@@ -176,6 +176,25 @@ func TestOffboardingWhileTheRestFails(t *testing.T) {
 	}
 }
 
+// A store that does not even give up when it should keeps the answer, but not the role.
+func TestOffboardingWhileTheStoreHangs(t *testing.T) {
+	t.Parallel()
+	inOffice(t, func(t *testing.T, o office) {
+		store := &hungStore{intercomrbac.NewMemoryDeliveryStore(), make(chan error)}
+		r := receiverOf(t, o, func(c *intercomrbac.ReceiverConfig) { c.Deliveries = store })
+		o.must(t)
+		o.RemoveAdmin(o.ids.Agent)
+		d := o.removed(o.ids.Agent)
+		var wg sync.WaitGroup
+		wg.Go(func() { assert.Equal(t, 200, d.To(r).Status) })
+		advance(4*time.Second + time.Millisecond)
+		_, err := o.d.Principal(t.Context(), o.ids.Agent)
+		assert.ErrorIs(t, err, intercomrbac.ErrAdminNotFound)
+		close(store.answer)
+		wg.Wait()
+	})
+}
+
 // A look-up that is under way when the notification comes brings back what was so before, and is not stored.
 func TestOffboardingDuringALookup(t *testing.T) {
 	t.Parallel()

@@ -40,9 +40,9 @@ type ReceiverConfig struct {
 	// runtime/debug.Stack.
 	OnError func(ctx context.Context, n Notification, err error)
 	// Check asks Intercom whether the app is still installed, after an uninstall notice, which may come from anyone; Workspaces.Check
-	// fits. It is called for one workspace once at a time, and at most once a minute; for the one of Workspace alone, if that is set. The error is nil if the app is installed,
-	// ErrTokenRevoked if not, and the workspace is given up then, and ErrWorkspaceNotFound, with nobody asked, if the service does not
-	// know the workspace. nil: there is no such page.
+	// fits. It is called for one workspace once at a time, and at most once a minute; if Workspace is set, for that one alone. The
+	// error is nil if the app is installed, ErrTokenRevoked if not, and the workspace is given up then, and ErrWorkspaceNotFound, with
+	// nobody asked, if the service does not know the workspace. nil: there is no such page.
 	Check func(ctx context.Context, id WorkspaceID) error
 	// Health says how an installation is, from what the service knows of it. last is when the newest notification of the workspace was
 	// made that this process has seen; zero if it has seen none. Whatever fails is answered as HealthUnknown. nil: there is no such
@@ -343,7 +343,13 @@ func (r *Receiver) take(ctx context.Context, n *Notification, body []byte) (stat
 		d.status = status
 		close(d.taken)
 	}()
+	stop := context.AfterFunc(ctx, func() { // a store that does not give up does not keep the role
+		if forgets && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			forget(directory, admin)
+		}
+	})
 	free, err := r.config.Deliveries.Claim(ctx, d.key, d.until)
+	stop()
 	if err == nil && !free {
 		return http.StatusOK, nil
 	}
