@@ -55,11 +55,12 @@ func workspaceIn(body []byte, member string) (WorkspaceID, error) {
 func (r *Receiver) hint(id WorkspaceID) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if c := r.checks[id]; c != nil && !r.closed {
+	full := r.closed || len(r.checks) >= maxChecks || len(r.confirms) == cap(r.confirms)
+	if c := r.checks[id]; c != nil {
 		c.again = true
-		return true
+		return !full // the same as for an id that nobody knows
 	}
-	if r.closed || len(r.checks) >= maxChecks {
+	if full {
 		return false
 	}
 	select {

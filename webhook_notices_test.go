@@ -213,6 +213,9 @@ func TestUninstallNoticesAreBounded(t *testing.T) {
 			}
 		}
 		assert.Equal(t, 16, taken)
+		for _, id := range []string{"w0", "w999", "never"} {
+			assert.Equal(t, 503, sent("/uninstall", `{"app_id":"`+id+`"}`).To(h).Status, "nobody learns which are being confirmed")
+		}
 		assert.Equal(t, 200, h.created("notif_1").To(h).Status, "notifications do not wait for them")
 		advance(31 * time.Second)
 		errs := h.reported()
