@@ -122,12 +122,30 @@ func unexpected(in *call, a *answer, why string) error {
 func refusal(in *call, a *answer, attempt int) error {
 	e := &APIError{StatusCode: a.status, RequestID: a.requestID, Operation: in.op.Name, Scope: in.op.Scope,
 		RetryAfter: a.retryAfter, Attempts: attempt, assignee: in.assignee}
-	if in.op.ResourceArg != "" {
+	if in.op.ofOne() {
 		e.resource = in.op.Resource
 	}
 	e.OutcomeUnknown = in.op.Effect != Read && errors.Is(e.class(), ErrUnavailable)
 	e.parse(a)
+	// Whose right hangs on a condition learns of no contact that it was not asked about.
+	if v := in.verdict; errors.Is(e.class(), ErrContactMerged) && (v == nil || !v.looked && !v.judged) {
+		e.MergedInto = canonicalContact(a)
+	}
 	return e
+}
+
+// canonicalContact reads the contact that a 410 names: Link: </contacts/{id}>; rel="canonical" (operation ShowContact).
+// Anything else is no word of Intercom's, and ignored.
+func canonicalContact(a *answer) ContactID {
+	if len(a.link) != 1 {
+		return ""
+	}
+	text, begins := strings.CutPrefix(a.redactor.String(a.link[0]), "</contacts/")
+	id, ends := strings.CutSuffix(text, `>; rel="canonical"`)
+	if !begins || !ends || !isObjectID(id) {
+		return ""
+	}
+	return ContactID(id)
 }
 
 // maxErrorDetails bounds how many entries of an error body are kept.

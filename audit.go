@@ -119,6 +119,9 @@ type AuditEvent struct {
 	Success   *bool  `json:"success,omitempty"`
 	IPAddress string `json:"ipAddress,omitempty"`
 
+	// SecondResourceID is there where a call is about two things of one kind: of a merge, ResourceID is the contact that
+	// goes, and this the one that it goes into.
+	SecondResourceID string `json:"secondResourceId,omitempty"`
 	// ID is the same on all events of one call.
 	ID    string     `json:"id"`
 	Phase AuditPhase `json:"phase"`
@@ -202,6 +205,7 @@ func (e *AuditEvent) attrs() []slog.Attr {
 	text("action", e.Action)
 	text("resource", e.Resource)
 	text("resourceId", e.ResourceID)
+	text("secondResourceId", e.SecondResourceID)
 	text("adminId", string(e.AdminID))
 	text("adminEmail", e.AdminEmail)
 	text("service", e.Service)

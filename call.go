@@ -71,7 +71,7 @@ func (c *Client) Do(ctx context.Context, op Operation, in Call, out any) error {
 // fills in that of the principal.
 func (in *call) checkBody(ctx context.Context) error {
 	siblings := slices.DeleteFunc(Operations(), func(o Operation) bool { return o.Method != in.op.Method || o.Path != in.op.Path })
-	telling := func(o Operation) bool { return o.Body != "" || o.Query != "" || o.Actor != "" || o.resourceInBody() }
+	telling := func(o Operation) bool { return o.Body != "" || o.Query != "" || o.Actor != "" }
 	if err := in.checkActors(); err != nil {
 		return err
 	}
@@ -79,7 +79,7 @@ func (in *call) checkBody(ctx context.Context) error {
 		return nil
 	}
 	var members map[string]json.RawMessage
-	if in.body != nil || in.op.Body != "" || in.op.Actor != "" || in.op.resourceInBody() {
+	if in.body != nil || in.op.Body != "" || in.op.Actor != "" {
 		raw, err := encode(in)
 		if err != nil {
 			return err
@@ -114,11 +114,6 @@ func (in *call) checkBody(ctx context.Context) error {
 			return err
 		}
 		if err := in.checkTranslations(members); err != nil {
-			return err
-		}
-	}
-	if in.op.resourceInBody() {
-		if err := in.readResource(members); err != nil {
 			return err
 		}
 	}
@@ -290,13 +285,10 @@ func (o Operation) only() (names []string) {
 	if _, alone := o.bodyMembers(); alone == nil {
 		return nil
 	}
-	for word := range strings.FieldsSeq(o.Body + " " + o.Actor) {
+	for word := range strings.FieldsSeq(o.Body + " " + o.Actor + " " + o.ResourceMembers) {
 		name, _, _ := strings.Cut(word, "=")
 		name, _, _ = strings.Cut(name, ".")
 		names = append(names, name)
-	}
-	if o.resourceInBody() {
-		names = append(names, o.ResourceArg)
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
@@ -306,21 +298,6 @@ func (o Operation) only() (names []string) {
 func isBlank(raw json.RawMessage) bool {
 	text, ok := memberText(raw)
 	return ok && strings.TrimSpace(text) == "" || slices.Contains([]string{"", "null", "false", "[]", "{}"}, string(raw))
-}
-
-// readResource reads what the call is about.
-func (in *call) readResource(members map[string]json.RawMessage) error {
-	name := in.op.ResourceArg
-	if len(in.spelt(name)) > 0 {
-		return invalid(in.op, "%s belongs into the Body, not into the query", name)
-	}
-	id, ok := memberText(members[name])
-	if !ok {
-		return invalid(in.op, "the Body must name the %s as %s", in.op.Resource, name)
-	}
-	in.resource = id
-	members[name], _ = json.Marshal(id) // a number has many spellings: what was checked is what is sent
-	return nil
 }
 
 func (in *call) readActor(ctx context.Context, members map[string]json.RawMessage) error {
@@ -364,6 +341,40 @@ func (in *call) readActor(ctx context.Context, members map[string]json.RawMessag
 	}
 	in.actor = AdminID(id)
 	return in.actor.check(in.op)
+}
+
+// readMembers reads the ids that the operation's ResourceMembers name.
+func (in *call) readMembers() error {
+	if in.op.ResourceMembers == "" {
+		return nil
+	}
+	raw, err := encode(in)
+	if err != nil {
+		return err
+	}
+	var members map[string]json.RawMessage
+	if json.Unmarshal(raw, &members) != nil || members == nil {
+		return invalid(in.op, "the Body must be a JSON object")
+	}
+	for i, name := range strings.Fields(in.op.ResourceMembers) {
+		if len(in.spelt(name)) > 0 {
+			return invalid(in.op, "%s belongs into the Body, not into the query", name)
+		}
+		id, ok := memberText(members[name])
+		switch {
+		case !ok:
+			return invalid(in.op, "the Body must name a %s as %s", in.op.Resource, name)
+		case id == "" || id == "0":
+			return invalid(in.op, "%s is %q: it must be the id of a %s", name, id, in.op.Resource)
+		}
+		if err := checkArg(in.op, in.op.Resource+"_id", id); err != nil {
+			return err
+		}
+		in.members[i] = id
+		members[name], _ = json.Marshal(id) // a number has many spellings: what was checked is what is sent
+	}
+	in.body = members
+	return nil
 }
 
 // memberText returns the text of a JSON string or number.

@@ -2,7 +2,6 @@ package intercomrbac
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"iter"
 	"net/url"
@@ -130,63 +129,10 @@ func (s *ConversationsService) Get(ctx context.Context, id ConversationID) (*Con
 	return do[Conversation](ctx, s.c, call{op: opConversationsGet, args: []string{string(id)}})
 }
 
-// SearchParams selects a page of a search.
-type SearchParams struct {
-	// Query is the condition; needed.
-	Query Query
-	// Sort is the order; the zero value leaves it to Intercom.
-	Sort Sort
-	ListParams
-}
-
-// Sort orders a search.
-type Sort struct {
-	// Field is what to sort by, such as FieldUpdatedAt.
-	Field Field
-	// Ascending puts the smallest first; otherwise the greatest comes first.
-	Ascending bool
-}
-
-// MarshalJSON writes the order as Intercom wants it.
-func (s Sort) MarshalJSON() ([]byte, error) {
-	order := "descending"
-	if s.Ascending {
-		order = "ascending"
-	}
-	return json.Marshal(map[string]string{"field": string(s.Field), "order": order})
-}
-
 // Search returns a page of the conversations that meet a condition, without their parts. Intercom matches the words
 // of source.body one by one. Operation conversations.search (searchConversations).
 func (s *ConversationsService) Search(ctx context.Context, params SearchParams) (*Page[Conversation], error) {
-	op := opConversationsSearch
-	if err := params.check(op); err != nil {
-		return nil, err
-	}
-	query, err := params.Query.wire(conversationFields)
-	if err != nil {
-		return nil, invalid(op, "%w", err)
-	}
-	if params.Sort.Field == "" && params.Sort.Ascending {
-		return nil, invalid(op, "Sort has no Field")
-	}
-	type pagination struct {
-		PerPage       int    `json:"per_page,omitzero"`
-		StartingAfter string `json:"starting_after,omitzero"`
-	}
-	body := struct {
-		Query      any        `json:"query"`
-		Pagination pagination `json:"pagination,omitzero"`
-		Sort       Sort       `json:"sort,omitzero"`
-	}{query, pagination{params.PerPage, cursorParams(params.After).Get("starting_after")}, params.Sort}
-	if params.After != "" && body.Pagination.StartingAfter == "" {
-		return nil, invalid(op, "After is no cursor of a search")
-	}
-	out, err := do[page[Conversation]](ctx, s.c, call{op: op, body: body})
-	if out == nil {
-		return nil, err
-	}
-	return out.page(), err
+	return searchPage[Conversation](ctx, s.c, opConversationsSearch, searchable{fields: conversationFields}, params)
 }
 
 // SearchAll returns all conversations that meet a condition, as [ConversationsService.All] returns all. Changing what

@@ -33,14 +33,13 @@ var errNoClient = errors.New("intercomrbac: this Client was not made by NewClien
 
 // call is one use of an operation.
 type call struct {
-	op    Operation
-	args  []string // values of the path's placeholders, in order
-	query url.Values
-	body  any
-	out   any     // where the answer is decoded; nil if it does not matter
-	actor AdminID // the acting admin that the body names
-	// resource is the id of what the call is about, where the body holds it and not the path.
-	resource string
+	op      Operation
+	args    []string // values of the path's placeholders, in order
+	query   url.Values
+	body    any
+	out     any       // where the answer is decoded; nil if it does not matter
+	actor   AdminID   // the acting admin that the body names
+	members [2]string // what the operation's ResourceMembers hold
 	// assignee is "team" or "admin" for an assignment.
 	assignee string
 
@@ -70,6 +69,9 @@ func (c *Client) do(ctx context.Context, in *call) error {
 	}
 	if ctx == nil {
 		return invalid(in.op, "the context is nil")
+	}
+	if err := in.readMembers(); err != nil {
+		return err
 	}
 	target, body, err := c.prepare(in)
 	if err != nil {
@@ -136,14 +138,6 @@ func (c *Client) target(in *call) (string, error) {
 				return "", err
 			}
 			n++
-		}
-	}
-	if in.op.resourceInBody() {
-		if in.resource == "" {
-			return "", invalid(in.op, "%s is empty", in.op.ResourceArg)
-		}
-		if err := checkID(in.op, in.op.ResourceArg, in.resource); err != nil {
-			return "", err
 		}
 	}
 	path, err := apipath.Expand(in.op.Path, in.args...)
@@ -276,6 +270,7 @@ type answer struct {
 	oversized  bool
 	rate       RateLimit
 	retryAfter time.Duration
+	link       []string  // of an answer that says where the thing has gone
 	sent       time.Time // zero if it was not
 	received   time.Time // when its headers were
 	fault      fault
@@ -395,6 +390,9 @@ func (c *Client) attempt(ctx context.Context, in *call, target string, body []by
 		a.status = resp.StatusCode
 		a.requestID = printable(cred.redactor.String(resp.Header.Get("X-Request-Id")), 128)
 		a.readWaits(resp.Header)
+		if a.status == http.StatusGone {
+			a.link = resp.Header["Link"]
+		}
 		observe()
 		a.read(resp)
 	}

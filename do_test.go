@@ -111,6 +111,11 @@ func TestDoRefusesBeforeAnyIO(t *testing.T) {
 		"body is null":                   {lookup(t, "conversations.close"), intercomrbac.Call{Path: conversation, Body: json.RawMessage("null")}, nil, "must be a JSON object"},
 		"kind in the query":              {lookup(t, "conversations.close"), intercomrbac.Call{Path: conversation, Query: url.Values{"message_type": {"assignment"}}, Body: closing}, nil, "not into the query"},
 		"actor in the query":             {lookup(t, "conversations.close"), intercomrbac.Call{Path: conversation, Query: url.Values{"admin_id": {"2"}}, Body: closing}, nil, "not into the query"},
+		"one thing too many":             {with(custom, func(o *op) { o.Resource, o.ResourceMembers = "macro", "a b c" }), intercomrbac.Call{}, nil, "one or two members"},
+		"no member at all":               {with(custom, func(o *op) { o.Resource, o.ResourceMembers = "macro", " " }), intercomrbac.Call{}, nil, "one or two members"},
+		"members of nothing":             {with(custom, func(o *op) { o.Resource, o.ResourceMembers = "", "a" }), intercomrbac.Call{}, nil, "with a Resource"},
+		"members beside an argument":     {with(macros, func(o *op) { o.Resource, o.ResourceArg, o.ResourceMembers = "macro", "id", "a" }), intercomrbac.Call{Path: map[string]string{"id": "1"}}, nil, "no ResourceArg"},
+		"members of a GET":               {with(macros, func(o *op) { o.Resource, o.ResourceArg, o.ResourceMembers = "macro", "", "a" }), intercomrbac.Call{Path: map[string]string{"id": "1"}}, nil, "members of a body"},
 		"actor that is no id":            {lookup(t, "conversations.close"), intercomrbac.Call{Path: conversation, Body: map[string]any{"message_type": "close", "admin_id": "ana"}}, nil, "admin ids are digits"},
 	}
 	for name, tt := range tests {

@@ -46,7 +46,8 @@ var (
 	ErrAdminNotFound = class("admin not found", ErrNotFound)
 	// ErrTeamNotFound: there is no such team in the workspace. Also ErrNotFound.
 	ErrTeamNotFound = class("team not found", ErrNotFound)
-	// ErrContactMerged: the contact was merged into another one (410). Also ErrNotFound.
+	// ErrContactMerged: the contact was merged into another one (410), which MergedInto of the [APIError] names. Also
+	// ErrNotFound.
 	ErrContactMerged = class("contact merged into another", ErrNotFound)
 	// ErrConflict: the call collides with what is there, such as a second contact with one external id (409).
 	ErrConflict = class("conflict", nil)
@@ -190,6 +191,9 @@ type APIError struct {
 	Attempts int
 	// OutcomeUnknown says that it was a write and may have been done all the same.
 	OutcomeUnknown bool
+	// MergedInto is the contact that lives on where it is ErrContactMerged, as Intercom says; empty where it does not,
+	// and under a guard where the right hangs on a condition. No call goes there by itself.
+	MergedInto ContactID
 
 	resource string // the kind of thing that the path named, for operations that are not in the table
 	assignee string // "team" or "admin", for an assignment
@@ -218,6 +222,9 @@ func (e *APIError) Error() string {
 	}
 	if e.Scope != "" && errors.Is(e.class(), ErrScopeMissing) {
 		fmt.Fprintf(&b, " (needs the scope %q)", string(e.Scope))
+	}
+	if e.MergedInto != "" {
+		fmt.Fprintf(&b, " (merged into %s)", e.MergedInto)
 	}
 	if e.OutcomeUnknown {
 		b.WriteString(" (it may have been done: look before you send it again)")
@@ -311,7 +318,7 @@ func (e *APIError) subject() string {
 	case e.assignee != "" && e.Code == "assignee_not_found":
 		return e.assignee
 	}
-	if op, ok := LookupOperation(e.Operation); ok && op.ResourceArg != "" {
+	if op, ok := LookupOperation(e.Operation); ok && op.ofOne() {
 		return op.Resource
 	}
 	return e.resource
@@ -416,6 +423,8 @@ func (e *APIError) Advice() string {
 		return "the acting admin has no inbox seat or may not do this: act as a teammate who may, or give them a seat"
 	case errors.Is(class, ErrForbidden):
 		return fmt.Sprintf("Intercom refuses this call: most likely %s is not ticked in the Developer Hub (%s); else the token's owner may not do it", scope, again)
+	case errors.Is(class, ErrContactMerged) && e.MergedInto != "":
+		return fmt.Sprintf("the contact was merged into another one: go on with %s", e.MergedInto)
 	case errors.Is(class, ErrContactMerged):
 		return "the contact was merged into another one: go on with the surviving contact"
 	case errors.Is(class, ErrNotFound):

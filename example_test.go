@@ -234,6 +234,7 @@ func ExampleOperations() {
 	// articles.delete: DELETE /articles/{article_id} needs the scope "Read and write articles"
 	// collections.delete: DELETE /help_center/collections/{collection_id} needs the scope "Read and write articles"
 	// contacts.delete: DELETE /contacts/{contact_id} needs the scope "Read and write users"
+	// contacts.merge: POST /contacts/merge needs the scope "Read and write users"
 	// conversations.delete: DELETE /conversations/{conversation_id} needs the scope "Write conversations"
 	// conversations.delete_with_metrics: DELETE /conversations/{conversation_id} needs the scope "Delete conversations and metrics"
 	// conversations.redact: POST /conversations/redact needs the scope "Write conversations"

@@ -60,6 +60,7 @@ func workspace(tb testing.TB) (*intercomtest.Server, []operationCall) {
 	admin := srv.AddAdmin(intercomtest.Admin{Name: "Ana"})
 	team := srv.AddTeam(intercomtest.Team{Name: "Billing"})
 	contact := srv.AddContact(intercomtest.Contact{ExternalID: "customer-1"})
+	lead := srv.AddContact(intercomtest.Contact{Role: "lead"})
 	tag := srv.AddTag(intercomtest.Tag{Name: "VIP"})
 	id := srv.AddConversation(intercomtest.Conversation{ContactIDs: []intercomrbac.ContactID{contact}})
 	type ctx = context.Context
@@ -98,6 +99,15 @@ func workspace(tb testing.TB) (*intercomtest.Server, []operationCall) {
 		{"events.create", func(ctx ctx, c client) error {
 			return c.DataEvents.Create(ctx, intercomrbac.CreateEventParams{Name: "x", ContactID: contact})
 		}},
+		{"contacts.update", func(ctx ctx, c client) error {
+			_, err := c.Contacts.Update(ctx, contact, intercomrbac.UpdateContactParams{Name: new("x")})
+			return err
+		}},
+		{"contacts.merge", func(ctx ctx, c client) error {
+			_, err := c.Contacts.Merge(ctx, intercomrbac.MergeContactsParams{From: lead, Into: contact, SkipDuplicateValidation: true})
+			return err
+		}},
+		{"contacts.archive", func(ctx ctx, c client) error { return c.Contacts.Archive(ctx, contact) }},
 		{"contacts.delete", func(ctx ctx, c client) error { return c.Contacts.Delete(ctx, contact) }},
 		{"conversations.delete", func(ctx ctx, c client) error { return c.Conversations.Delete(ctx, id) }},
 	}

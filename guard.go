@@ -101,10 +101,11 @@ type verdict struct {
 	op        Operation // as it was asked for; what is sent may be a search in place of a list
 	principal Principal
 	resource  Resource
+	second    Resource // another one of the kind, for what must be permitted on two; its Kind is empty otherwise
 	decision  Decision
 	view      view // how the answer is judged, if it is
 	judged    bool
-	looked    bool     // at the resource, as far as its kind can be fetched
+	looked    bool     // at the resource, or at both, as far as their kind can be fetched
 	actor     Resource // the teammate in whose name it is done, once the decision needs them
 	actorSeen bool     // they were looked at
 	byActor   bool     // it is they that the decision needs
@@ -120,6 +121,10 @@ func (g *Guard) before(ctx context.Context, c *Client, in *call) error {
 	p, known := PrincipalFrom(ctx)
 	v.principal = p
 	v.resource = Resource{Kind: in.op.Resource, ID: in.resourceID(), Workspace: c.s.workspace}
+	if in.members[1] != "" {
+		v.second = v.resource
+		v.second.ID = in.members[1]
+	}
 	if known && p.Workspace != c.s.workspace {
 		return g.refuse(ctx, in, Decision{Reason: ReasonWrongWorkspace, policy: g.checker.load()}, nil, false)
 	}
@@ -197,6 +202,9 @@ func (g *Guard) decide(ctx context.Context, in *call) (Decision, error) {
 		resource = Resource{}
 	}
 	d, err := g.checker.Check(ctx, v.principal, in.op.Permission, resource)
+	if d.Allowed && err == nil && v.looked && v.second.Kind != "" {
+		d, err = g.checker.Check(ctx, v.principal, in.op.Permission, v.second)
+	}
 	if !d.Allowed && d.Reason != ReasonNeedsResource || err != nil || !in.impersonates(&v.principal) {
 		return d, err
 	}
@@ -218,6 +226,16 @@ func (g *Guard) check(ctx context.Context, p *Principal, permission Permission, 
 	return d.policy.list[d.role-1].decide(ctx, Decision{permission: d.permission, role: d.role, policy: d.policy}, p, r)
 }
 
+// checkBoth decides as check does, about the call's resource and its second one where there is one.
+func (g *Guard) checkBoth(ctx context.Context, in *call) (Decision, error) {
+	v := in.verdict
+	d, err := g.check(ctx, &v.principal, in.op.Permission, &v.resource, v.looked)
+	if d.Allowed && err == nil && v.second.Kind != "" {
+		return g.check(ctx, &v.principal, in.op.Permission, &v.second, v.looked)
+	}
+	return d, err
+}
+
 // impersonates reports whether the call is done in the name of another teammate than the principal's.
 func (in *call) impersonates(p *Principal) bool {
 	if in.op.ActorOptional && in.actor == "" {
@@ -229,14 +247,11 @@ func (in *call) impersonates(p *Principal) bool {
 // destroys reports whether the call is decided on a fresh role alone.
 func (in *call) destroys() bool { return in.op.Effect == Destructive || destructive[in.op.Permission] }
 
-// resourceID is the argument that identifies the resource.
+// resourceID is the argument, or the member of the body, that identifies the resource.
 func (in *call) resourceID() string {
 	n := 0
-	switch {
-	case in.op.ResourceArg == "":
-		return ""
-	case in.op.resourceInBody():
-		return in.resource
+	if in.op.ResourceArg == "" {
+		return in.members[0]
 	}
 	for segment := range strings.SplitSeq(in.op.Path, "/") {
 		if name, ok := placeholder(segment); ok {
@@ -275,9 +290,18 @@ func (g *Guard) decideByResource(ctx context.Context, c *Client, in *call, d Dec
 		if d, err := v.lookAt(ctx, c, &v.resource, d); d.Reason != ReasonNeedsResource {
 			return d, err
 		}
+		if v.second.Kind != "" {
+			// The first must be permitted before the second is looked at: hidden and missing are to look the same.
+			if first, err := g.check(ctx, &v.principal, in.op.Permission, &v.resource, true); !first.Allowed {
+				return first, err
+			}
+			if d, err := v.lookAt(ctx, c, &v.second, d); d.Reason != ReasonNeedsResource {
+				return d, err
+			}
+		}
 		v.looked = true
 	}
-	return g.check(ctx, &v.principal, in.op.Permission, &v.resource, v.looked)
+	return g.checkBoth(ctx, in)
 }
 
 // decideByActor decides what hangs on conditions about the teammate in whose name a call is done.
@@ -344,7 +368,7 @@ func (g *Guard) recheck(ctx context.Context, in *call) (Decision, error) {
 		if view, viewed := views[in.op.Name]; viewed && (view.list != "" || !in.named()) {
 			return d, nil // its answer would not be judged
 		}
-		return g.check(ctx, &v.principal, in.op.Permission, &v.resource, v.looked) // what was not fetched is not fetched now
+		return g.checkBoth(ctx, in) // what was not fetched is not fetched now
 	}
 	return d, err
 }
@@ -504,6 +528,7 @@ func (g *Guard) event(in *call, phase AuditPhase) AuditEvent {
 	if v.op.Actor != "" {
 		e.ActingAdminID = in.actor
 	}
+	e.SecondResourceID = v.second.ID
 	if v.op.Effect != 0 {
 		e.Effect = v.op.Effect.String()
 	}

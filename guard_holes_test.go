@@ -62,9 +62,11 @@ func TestDestructivePermissionsNeedAFreshRole(t *testing.T) {
 		require.NoError(t, err)
 		d.srv.ResetCalls()
 		requireDenied(t, d.client.Contacts.Delete(ctx, d.Contacts[3]), intercomrbac.ReasonRoleUnavailable)
-		merge := intercomrbac.Operation{Name: "contacts.merge", Method: "POST", Path: "/contacts/merge", Permission: intercomrbac.ContactsDelete,
+		purge := intercomrbac.Operation{Name: "contacts.purge", Method: "POST", Path: "/contacts/purge", Permission: intercomrbac.ContactsDelete,
 			Resource: "contact", Effect: intercomrbac.Write}
-		requireDenied(t, d.client.Do(ctx, merge, intercomrbac.Call{Body: map[string]string{"from": "a", "into": "b"}}, nil), intercomrbac.ReasonRoleUnavailable)
+		requireDenied(t, d.client.Do(ctx, purge, intercomrbac.Call{}, nil), intercomrbac.ReasonRoleUnavailable)
+		_, err = d.client.Contacts.Merge(ctx, intercomrbac.MergeContactsParams{From: d.Contacts[5], Into: d.Contacts[0]})
+		requireDenied(t, err, intercomrbac.ReasonRoleUnavailable)
 		for _, operation := range d.sent() {
 			assert.Equal(t, "admins.get", operation)
 		}

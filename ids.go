@@ -170,6 +170,11 @@ func checkID(op Operation, name, id string) error {
 	return nil
 }
 
+// isObjectID reports whether s is as the ids of contacts are: 24 hexadecimal digits, in lower case.
+func isObjectID(s string) bool {
+	return len(s) == 24 && strings.Trim(s, "0123456789abcdef") == ""
+}
+
 func isDigits[T ~string | ~[]byte](s T) bool {
 	for i := range len(s) {
 		if s[i] < '0' || s[i] > '9' {

@@ -57,9 +57,11 @@ type Operation struct {
 	Permission Permission
 	// Resource is the kind of thing that the call is about, such as "conversation".
 	Resource string
-	// ResourceArg names the placeholder of Path that identifies the resource or, where Path has none, the member of the
-	// body that holds Intercom's id of it; empty where neither does.
+	// ResourceArg names the placeholder of Path that identifies the resource; empty where none does.
 	ResourceArg string
+	// ResourceMembers names the members of the JSON body that identify what the call is about, one or two with a space
+	// between them, as "from into": the permission must hold for each. Only where ResourceArg is empty.
+	ResourceMembers string
 	// Actor names the body member that holds the acting admin, such as "admin_id" or "from.id"; empty where there is
 	// none.
 	Actor string
@@ -94,7 +96,9 @@ var operations = sortedByName(
 	opAdminsSearchActivityLogs, opAdminsSetAway,
 	opArticlesCreate, opArticlesDelete, opArticlesGet, opArticlesList, opArticlesSearch, opArticlesUpdate,
 	opCollectionsCreate, opCollectionsDelete, opCollectionsGet, opCollectionsList, opCollectionsUpdate,
-	opContactsCreate, opContactsDelete, opContactsGet, opContactsGetByExternalID,
+	opContactsAddTag, opContactsArchive, opContactsBlock, opContactsCreate, opContactsDelete, opContactsGet,
+	opContactsGetByExternalID, opContactsList, opContactsMerge, opContactsRemoveTag, opContactsSearch, opContactsTags,
+	opContactsUnarchive, opContactsUpdate,
 	opConversationsAddTag, opConversationsAssign, opConversationsAttachContact, opConversationsClose, opConversationsCreate,
 	opConversationsDelete, opConversationsDeleteWithMetrics, opConversationsDetachContact, opConversationsGet,
 	opConversationsList, opConversationsNote, opConversationsOpen, opConversationsRedact, opConversationsRemoveTag,
@@ -121,10 +125,8 @@ func (o Operation) placeholders() []string {
 	return names
 }
 
-// resourceInBody reports whether it is a member of the body that identifies the resource.
-func (o Operation) resourceInBody() bool {
-	return o.ResourceArg != "" && o.Method != "GET" && !strings.Contains(o.Path, "{")
-}
+// ofOne reports whether the call says which thing it is about.
+func (o Operation) ofOne() bool { return o.ResourceArg != "" || o.ResourceMembers != "" }
 
 func placeholder(segment string) (string, bool) {
 	if len(segment) > 2 && segment[0] == '{' && segment[len(segment)-1] == '}' {
@@ -150,10 +152,12 @@ func (o Operation) check() error {
 		return fmt.Errorf("%w: operation %s writes by GET: Intercom has no such call", ErrInvalidRequest, o.Name)
 	case !strings.HasPrefix(o.Path, "/") || strings.ContainsAny(o.Path, "?#%\\"):
 		return fmt.Errorf("%w: operation %s: Path must begin with / and hold neither query nor escapes", ErrInvalidRequest, o.Name)
-	case o.ResourceArg != "" && !o.resourceInBody() && !slices.Contains(o.placeholders(), o.ResourceArg):
+	case o.ResourceArg != "" && !slices.Contains(o.placeholders(), o.ResourceArg):
 		return fmt.Errorf("%w: operation %s: ResourceArg %q is no placeholder of its Path", ErrInvalidRequest, o.Name, o.ResourceArg)
 	case o.ActorOptional && o.Actor == "":
 		return fmt.Errorf("%w: operation %s: ActorOptional needs an Actor", ErrInvalidRequest, o.Name)
+	case o.ResourceMembers != "" && (o.ResourceArg != "" || o.Resource == "" || o.Method == "GET" || !slices.Contains([]int{1, 2}, len(strings.Fields(o.ResourceMembers)))):
+		return fmt.Errorf("%w: operation %s: ResourceMembers %.80q must be one or two members of a body, with a Resource and no ResourceArg", ErrInvalidRequest, o.Name, o.ResourceMembers)
 	case strings.Count(o.Actor, ".") > 1:
 		return fmt.Errorf("%w: operation %s: Actor %q is too deep: it is a member of the body, or one within it", ErrInvalidRequest, o.Name, o.Actor)
 	}

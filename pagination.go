@@ -142,6 +142,7 @@ type page[T any] struct {
 	Conversations []T   `json:"conversations"`
 	Events        []T   `json:"events"`
 	ActivityLogs  []T   `json:"activity_logs"`
+	Data          []T   `json:"data"`
 	Total         count `json:"total_count"`
 	Pages         pages `json:"pages"`
 }
@@ -155,8 +156,10 @@ func (p *page[T]) items() []T {
 		return p.Events
 	case p.ActivityLogs != nil:
 		return p.ActivityLogs
+	case p.Conversations != nil:
+		return p.Conversations
 	}
-	return p.Conversations
+	return p.Data
 }
 
 func (p *page[T]) page() *Page[T] {

@@ -18,7 +18,7 @@ var (
 	opConversationsRedact = Operation{
 		Name: "conversations.redact", ID: "redactConversation", Method: "POST", Path: "/conversations/redact",
 		Body:  "type=conversation_part|source",
-		Scope: ScopeWriteConversations, Permission: ConversationsDelete, Resource: "conversation", ResourceArg: "conversation_id",
+		Scope: ScopeWriteConversations, Permission: ConversationsDelete, Resource: "conversation", ResourceMembers: "conversation_id",
 		Effect: Destructive,
 	}
 )
@@ -129,5 +129,5 @@ func (s *ConversationsService) Redact(ctx context.Context, id ConversationID, pa
 		PartID         ID             `json:"conversation_part_id,omitzero"`
 		SourceID       ID             `json:"source_id,omitzero"`
 	}{kind, id, params.PartID, params.SourceID}
-	return do[Conversation](ctx, s.c, call{op: op, body: body, resource: string(id)})
+	return do[Conversation](ctx, s.c, call{op: op, body: body})
 }

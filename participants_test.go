@@ -144,7 +144,7 @@ func TestGuardDecidesOnTheConversationInTheBody(t *testing.T) {
 		require.ErrorIs(t, byDo(in), intercomrbac.ErrInvalidRequest, name)
 	}
 	own := redact
-	own.Name, own.ResourceArg = "own.redact", ""
+	own.Name, own.ResourceMembers = "own.redact", ""
 	require.ErrorIs(t, d.client.Do(ctx, own, intercomrbac.Call{Body: body(other)}, nil), intercomrbac.ErrInvalidRequest)
 	assert.Empty(t, d.sent())
 	assert.Empty(t, d.trail.take())
@@ -167,7 +167,7 @@ func TestGuardOnAResourceInTheBodyOfAnOwnOperation(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, deskConfig{policy: granting(intercomrbac.Rule{Permission: intercomrbac.ConversationsWrite, When: "assigned"})})
 	own := intercomrbac.Operation{Name: "own.link", Method: "POST", Path: "/own/link", Permission: intercomrbac.ConversationsWrite,
-		Resource: "conversation", ResourceArg: "conversation", Effect: intercomrbac.Write}
+		Resource: "conversation", ResourceMembers: "conversation", Effect: intercomrbac.Write}
 	err := d.client.Do(d.as(t, tester), own, intercomrbac.Call{Body: map[string]any{"conversation": d.Conversations[5]}}, nil)
 	requireDenied(t, err, intercomrbac.ReasonConditionNotMet)
 	require.ErrorIs(t, d.client.Do(d.as(t, tester), own, intercomrbac.Call{Body: map[string]any{"other": 1}}, nil), intercomrbac.ErrInvalidRequest)

@@ -10,11 +10,12 @@ import (
 	"time"
 )
 
-// Field names what a search looks at, such as "state". Those that Intercom documents for conversations have
-// constants; custom attributes are "custom_attributes.name".
+// Field names what a search looks at, such as "state". The usual ones have constants; custom attributes are
+// "custom_attributes.name".
 type Field string
 
 // Fields of a conversation search (operation searchConversations). Others that Intercom documents work as well.
+// FieldID, FieldCreatedAt and FieldUpdatedAt are fields of contacts, too.
 const (
 	FieldID              Field = "id"
 	FieldCreatedAt       Field = "created_at"
@@ -40,7 +41,9 @@ const (
 type Operator string
 
 // Operators of a search. Equals to NotIn are for every type; GreaterThan and LessThan for numbers and times, where
-// Intercom includes the value itself; the rest for text.
+// a search for conversations includes the value itself; GreaterOrEqual and LessOrEqual for whole numbers of contacts
+// alone; the rest for text. Times of contacts are compared by Equals, GreaterThan and LessThan alone: see
+// [ContactsService.Search].
 const (
 	Equals      Operator = "="
 	NotEquals   Operator = "!="
@@ -52,6 +55,9 @@ const (
 	NotContains Operator = "!~"
 	StartsWith  Operator = "^"
 	EndsWith    Operator = "$"
+
+	GreaterOrEqual Operator = ">="
+	LessOrEqual    Operator = "<="
 )
 
 // Query is a condition of a search, made by [Where], [And] and [Or]. The zero value matches nothing and is refused.
@@ -96,7 +102,17 @@ const (
 	kindInteger
 	kindTime
 	kindBool
+	kindExact // text that is compared as a whole, by Equals and NotEquals alone
 )
+
+// searchable is what can be searched by at an endpoint.
+type searchable struct {
+	fields map[Field]fieldKind
+	// byDay says that times are compared by whole days, which leaves three operators for them.
+	byDay bool
+	// orEqual says that there are GreaterOrEqual and LessOrEqual.
+	orEqual bool
+}
 
 var conversationFields = map[Field]fieldKind{
 	"id": kindString, "created_at": kindTime, "updated_at": kindTime, "waiting_since": kindTime, "snoozed_until": kindTime,
@@ -122,14 +138,14 @@ var conversationFields = map[Field]fieldKind{
 }
 
 // wire returns the query as Intercom wants it, or what is wrong with it.
-func (q Query) wire(fields map[Field]fieldKind) (any, error) { return q.node(fields, 1) }
+func (q Query) wire(by searchable) (any, error) { return q.node(&by, 1) }
 
-func (q Query) node(fields map[Field]fieldKind, depth int) (any, error) {
+func (q Query) node(by *searchable, depth int) (any, error) {
 	if q.operator == "" {
 		return nil, errors.New("the query is empty: use Where, And or Or")
 	}
 	if q.operator != "AND" && q.operator != "OR" {
-		return q.filter(fields)
+		return q.filter(by)
 	}
 	switch {
 	case len(q.group) == 0:
@@ -147,18 +163,26 @@ func (q Query) node(fields map[Field]fieldKind, depth int) (any, error) {
 			sub = And(sub) // groups and plain filters must not stand side by side
 		}
 		var err error
-		if nodes[i], err = sub.node(fields, depth+1); err != nil {
+		if nodes[i], err = sub.node(by, depth+1); err != nil {
 			return nil, err
 		}
 	}
 	return map[string]any{"operator": q.operator, "value": nodes}, nil
 }
 
-func (q Query) filter(fields map[Field]fieldKind) (any, error) {
+func (q Query) filter(by *searchable) (any, error) {
 	if q.field == "" {
 		return nil, errors.New("the query has a filter without a field")
 	}
-	kind := fields[q.field]
+	kind := by.fields[q.field]
+	switch {
+	case kind == kindExact && q.operator != Equals && q.operator != NotEquals:
+		return nil, fmt.Errorf("%s is compared by %s and %s alone, not by %.10q", q.field, Equals, NotEquals, string(q.operator))
+	case by.byDay && (kind == kindTime || holdsTime(q.value)) && q.operator != Equals && q.operator != GreaterThan && q.operator != LessThan:
+		return nil, fmt.Errorf("%s is a time, which is compared by %s, %s and %s alone here, not by %.10q", q.field, Equals, GreaterThan, LessThan, string(q.operator))
+	case kind == kindExact:
+		kind = kindString
+	}
 	switch q.operator {
 	case Equals, NotEquals, In, NotIn:
 	case GreaterThan, LessThan:
@@ -169,6 +193,14 @@ func (q Query) filter(fields map[Field]fieldKind) (any, error) {
 		if kind != kindString && kind != kindAny {
 			return nil, fmt.Errorf("%s cannot be compared by %s: that is for text", q.field, q.operator)
 		}
+	case GreaterOrEqual, LessOrEqual:
+		switch {
+		case !by.orEqual:
+			return nil, fmt.Errorf("there is no operator %.10q in this search: it is for contacts", string(q.operator))
+		case kind != kindInteger && kind != kindAny:
+			return nil, fmt.Errorf("%s cannot be compared by %s: that is for whole numbers", q.field, q.operator)
+		}
+		kind = kindInteger
 	default:
 		return nil, fmt.Errorf("there is no operator %.10q", string(q.operator))
 	}
@@ -197,6 +229,19 @@ func (q Query) filter(fields map[Field]fieldKind) (any, error) {
 		}
 	}
 	return map[string]any{"field": q.field, "operator": q.operator, "value": wire}, nil
+}
+
+// holdsTime reports whether a value is a time, or a slice with one in it.
+func holdsTime(v any) bool {
+	isTime := func(v any) bool {
+		switch v.(type) {
+		case time.Time, Timestamp, []time.Time, []Timestamp:
+			return true
+		}
+		return false
+	}
+	list, _ := v.([]any)
+	return isTime(v) || slices.ContainsFunc(list, isTime)
 }
 
 // String says what values the kind takes.

@@ -273,16 +273,26 @@ func FuzzQuery(f *testing.F) {
 			for range depth % 4 {
 				query = and(slices.Repeat([]intercomrbac.Query{query}, int(width%17))...)
 			}
-			m := newMock(t, json200(`{"conversations":[]}`))
-			_, err := m.Client.Conversations.Search(t.Context(), intercomrbac.SearchParams{Query: query})
-			if err != nil {
-				require.ErrorIs(t, err, intercomrbac.ErrInvalidRequest)
-				require.Empty(t, m.requests())
-				continue
+			for _, search := range []func(*intercomrbac.Client) error{
+				func(c *intercomrbac.Client) error {
+					_, err := c.Conversations.Search(t.Context(), intercomrbac.SearchParams{Query: query})
+					return err
+				},
+				func(c *intercomrbac.Client) error {
+					_, err := c.Contacts.Search(t.Context(), intercomrbac.SearchParams{Query: query})
+					return err
+				},
+			} {
+				m := newMock(t, json200(`{"conversations":[],"data":[]}`))
+				if err := search(m.Client); err != nil {
+					require.ErrorIs(t, err, intercomrbac.ErrInvalidRequest)
+					require.Empty(t, m.requests())
+					continue
+				}
+				var body struct{ Query any }
+				require.NoError(t, json.Unmarshal([]byte(m.onlyRequest(t).Body), &body))
+				require.NoError(t, checkWireQuery(body.Query, 0))
 			}
-			var body struct{ Query any }
-			require.NoError(t, json.Unmarshal([]byte(m.onlyRequest(t).Body), &body))
-			require.NoError(t, checkWireQuery(body.Query, 0))
 		}
 	})
 }

@@ -214,7 +214,7 @@ func (s *compiled) scopeToLook(r *compiledRole, permission uint16, op Operation)
 	looks := slices.ContainsFunc(r.conditionals(permission), func(rule conditional) bool {
 		return s.conditions[rule.condition].needsValue()
 	})
-	if judged || !looks || op.ResourceArg == "" {
+	if judged || !looks || !op.ofOne() {
 		return ""
 	}
 	for _, look := range operations {

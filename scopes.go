@@ -231,7 +231,7 @@ var scopes = sortedByLabel(
 	},
 	ScopeInfo{
 		Scope: ScopeReadTags, MachineName: "read_tags",
-		Calls: []string{"GET /tags", "GET /tags/{tag_id}"},
+		Calls: []string{"GET /tags", "GET /tags/{tag_id}", "GET /contacts/{contact_id}/tags"},
 	},
 	ScopeInfo{
 		Scope: ScopeWriteTags, MachineName: "write_tags",

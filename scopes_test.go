@@ -13,7 +13,6 @@ import (
 	"testing"
 
 	"github.com/intercomrbac/intercomrbac"
-	"github.com/intercomrbac/intercomrbac/intercomtest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -117,7 +116,7 @@ func TestScopeOfEachOperation(t *testing.T) {
 	t.Parallel()
 	forEveryOperation(t, func(t *testing.T, op intercomrbac.Operation, do func(context.Context, *desk) (any, error)) {
 		d := newDesk(t, deskConfig{policy: granting()})
-		d.srv.UpdateConversation(d.conversation(), func(c *intercomtest.Conversation) { c.TagIDs = append(c.TagIDs, d.VIP) })
+		d.tagVIPs()
 		ctx := ctxAs(t.Context(), d.Agent)
 		var others []intercomrbac.Scope
 		for _, info := range intercomrbac.Scopes() {
@@ -292,8 +291,8 @@ func TestRequiredScopes(t *testing.T) {
 		"of one's own":    {[]intercomrbac.Operation{macros, {Name: "mine", Scope: "Read minds"}}, []intercomrbac.Scope{"Read conversations", "Read minds"}},
 		"without a scope": {[]intercomrbac.Operation{{Name: "mine"}}, nil},
 		"all": {intercomrbac.Operations(), []intercomrbac.Scope{"Delete conversations and metrics", "Read admin activity logs", "Read admins", "Read and list articles",
-			"Read and write articles", "Read and write users", "Read conversations", "Read events", "Read one admin", "Read one user and one company", "Read tags",
-			"Update admins", "Write conversations", "Write events", "Write tags"}},
+			"Read and list users and companies", "Read and write articles", "Read and write users", "Read conversations", "Read events", "Read one admin",
+			"Read one user and one company", "Read tags", "Update admins", "Write conversations", "Write events", "Write tags"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -22,7 +22,7 @@ var (
 	}
 	opTagsRename = Operation{
 		Name: "tags.rename", ID: "createTag", Method: "POST", Path: "/tags", Body: "id name",
-		Scope: ScopeWriteTags, Permission: TagsWrite, Resource: "tag", ResourceArg: "id", Effect: Write,
+		Scope: ScopeWriteTags, Permission: TagsWrite, Resource: "tag", ResourceMembers: "id", Effect: Write,
 	}
 	// It changes people, many at once, and so needs the permission that tagging one of them does: who may only look
 	// after the list of tags must not move anybody into a segment. No single contact is its resource, so a grant under a
@@ -79,7 +79,7 @@ func (s *TagsService) Rename(ctx context.Context, id TagID, name string) (*Tag, 
 		ID   TagID  `json:"id"`
 		Name string `json:"name"`
 	}{id, name}
-	return do[Tag](ctx, s.c, call{op: op, body: body, resource: string(id)})
+	return do[Tag](ctx, s.c, call{op: op, body: body})
 }
 
 func checkTagName(op Operation, name string) error {

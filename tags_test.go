@@ -161,7 +161,7 @@ func TestTagsDoesWhatTheOperationSays(t *testing.T) {
 func TestDoTakesWhatStandsAloneInABody(t *testing.T) {
 	t.Parallel()
 	own := intercomrbac.Operation{Name: "own.call", Method: "POST", Path: "/own", Body: "kind=a|b note", Query: "dry=true", Actor: "admin_id",
-		Resource: "thing", ResourceArg: "id", Effect: intercomrbac.Write}
+		Resource: "thing", ResourceMembers: "id", Effect: intercomrbac.Write}
 	dry := url.Values{"dry": {"true"}}
 	for name, tt := range map[string]struct {
 		body  string
@@ -174,7 +174,7 @@ func TestDoTakesWhatStandsAloneInABody(t *testing.T) {
 		"one more":         {`{"kind":"b","note":1,"admin_id":"7","id":"5","x":1}`, dry, `may have admin_id and id and kind and note and nothing else, and has "x"`},
 		"one in the query": {`{"kind":"b","note":1,"admin_id":"7","id":"5"}`, url.Values{"dry": {"true"}, "x": {"1"}}, `"x" belongs into the Body`},
 		"no query":         {`{"kind":"b","note":1,"admin_id":"7","id":"5"}`, nil, "the Query must say dry=true"},
-		"no resource":      {`{"kind":"b","note":1,"admin_id":"7"}`, dry, "the Body must name the thing as id"},
+		"no resource":      {`{"kind":"b","note":1,"admin_id":"7"}`, dry, "the Body must name a thing as id"},
 	} {
 		m := newMock(t, json200(`{}`))
 		err := m.Client.Do(t.Context(), own, intercomrbac.Call{Body: json.RawMessage(tt.body), Query: tt.query}, nil)

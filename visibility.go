@@ -32,6 +32,8 @@ var views = map[string]view{
 	"collections.list":            {"data", readView(func(c *Collection) string { return string(c.ID) })},
 	"contacts.get":                {"", readView(func(c *Contact) string { return string(c.ID) })},
 	"contacts.get_by_external_id": {"", readView(func(c *Contact) string { return string(c.ID) })},
+	"contacts.list":               {"data", readView(func(c *Contact) string { return string(c.ID) })},
+	"contacts.search":             {"data", readView(func(c *Contact) string { return string(c.ID) })},
 	"conversations.get":           {"", readView(func(c *Conversation) string { return string(c.ID) })},
 	"conversations.list":          {"conversations", readView(func(c *Conversation) string { return string(c.ID) })},
 	"conversations.search":        {"conversations", readView(func(c *Conversation) string { return string(c.ID) })},
@@ -274,7 +276,7 @@ func (d Decision) asQuery(p *Principal) (q Query, possible, known bool) {
 
 // narrowed is a query as it goes over the wire, with another condition that must be met as well.
 func narrowed(raw json.RawMessage, only Query) (any, error) {
-	condition, err := only.wire(conversationFields)
+	condition, err := only.wire(searchable{fields: conversationFields})
 	if err != nil {
 		return nil, err
 	}

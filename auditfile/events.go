@@ -19,7 +19,7 @@ type Filter struct {
 	Actor string
 	// Action is as in the event, such as "conversations.assign".
 	Action string
-	// Resource is a kind, such as "conversation", and ResourceID an id.
+	// Resource is a kind, such as "conversation", and ResourceID an id, of the event's resource or its second one.
 	Resource, ResourceID string
 	// Phase tells denials from the rest: intercomrbac.PhaseDenial.
 	Phase intercomrbac.AuditPhase
@@ -38,7 +38,7 @@ func (f *Filter) wants(e *intercomrbac.AuditEvent) bool {
 	}
 	return (f.Since.IsZero() || !e.Timestamp.Before(f.Since)) && (f.Until.IsZero() || e.Timestamp.Before(f.Until)) &&
 		is(f.Actor, string(e.AdminID), e.AdminEmail, e.Service) && is(f.Action, e.Action) && is(f.Resource, e.Resource) &&
-		is(f.ResourceID, e.ResourceID) && is(string(f.Phase), string(e.Phase)) && (f.Reason == intercomrbac.ReasonNone || f.Reason == e.Reason)
+		is(f.ResourceID, e.ResourceID, e.SecondResourceID) && is(string(f.Phase), string(e.Phase)) && (f.Reason == intercomrbac.ReasonNone || f.Reason == e.Reason)
 }
 
 // Events reads the log in a directory, the oldest event first; also while it is written. Members that were redacted are

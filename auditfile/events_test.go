@@ -21,7 +21,7 @@ func TestFilter(t *testing.T) {
 	for i, e := range []intercomrbac.AuditEvent{
 		{AdminID: "1", AdminEmail: "ana@example.com", Action: "conversations.close", Resource: "conversation", ResourceID: "9", Phase: intercomrbac.PhaseIntent, Reason: intercomrbac.ReasonAllowed},
 		{AdminID: "2", Action: "contacts.delete", Resource: "contact", ResourceID: "9", Phase: intercomrbac.PhaseDenial, Reason: intercomrbac.ReasonNotGranted},
-		{Service: "importer", Action: "contacts.delete", Resource: "contact", ResourceID: "8", Phase: intercomrbac.PhaseDenial, Reason: intercomrbac.ReasonDeniedByRule},
+		{Service: "importer", Action: "contacts.merge", Resource: "contact", ResourceID: "8", SecondResourceID: "7", Phase: intercomrbac.PhaseDenial, Reason: intercomrbac.ReasonDeniedByRule},
 	} {
 		e.ID, e.Timestamp = fmt.Sprint(i), noon.Add(time.Duration(i)*time.Hour)
 		require.NoError(t, log.Record(t.Context(), e))
@@ -37,10 +37,12 @@ func TestFilter(t *testing.T) {
 		{auditfile.Filter{Actor: "1"}, []string{"0"}},
 		{auditfile.Filter{Actor: "ana@example.com"}, []string{"0"}},
 		{auditfile.Filter{Actor: "importer"}, []string{"2"}},
-		{auditfile.Filter{Action: "contacts.delete"}, []string{"1", "2"}},
+		{auditfile.Filter{Action: "contacts.delete"}, []string{"1"}},
 		{auditfile.Filter{Resource: "contact"}, []string{"1", "2"}},
 		{auditfile.Filter{ResourceID: "9"}, []string{"0", "1"}},
 		{auditfile.Filter{Resource: "contact", ResourceID: "9"}, []string{"1"}},
+		{auditfile.Filter{ResourceID: "8"}, []string{"2"}},
+		{auditfile.Filter{ResourceID: "7"}, []string{"2"}},
 		{auditfile.Filter{Phase: intercomrbac.PhaseDenial}, []string{"1", "2"}},
 		{auditfile.Filter{Reason: intercomrbac.ReasonDeniedByRule}, []string{"2"}},
 		{auditfile.Filter{Actor: "nobody"}, nil},

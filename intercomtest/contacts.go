@@ -22,22 +22,30 @@ type Contact struct {
 	Phone      string
 	OwnerID    intercomrbac.AdminID
 
-	TagIDs                 []intercomrbac.TagID
 	UnsubscribedFromEmails bool
-	CustomAttributes       map[string]any
-	CreatedAt              time.Time
-	UpdatedAt              time.Time
-	SignedUpAt             time.Time
-	LastSeenAt             time.Time
+	// Archived: it is in no list, and looks like one that is not there until it is unarchived.
+	Archived bool
+	// Blocked: it is archived, too, and nothing lifts it.
+	Blocked          bool
+	TagIDs           []intercomrbac.TagID
+	CustomAttributes map[string]any
+	CreatedAt        time.Time
+	UpdatedAt        time.Time
+	SignedUpAt       time.Time
+	LastSeenAt       time.Time
 }
 
 type contact struct {
 	Contact
+	seq        int64 // order of arrival
 	mergedInto intercomrbac.ContactID
+	tagged     map[intercomrbac.TagID]tagging
 }
 
+func (c *contact) order() int64 { return c.seq }
+
 // AddContact adds a customer, or replaces the one with that ID. An empty ID, Role (user), Name or time of creation is
-// made up, and a user's Email; ExternalID is not.
+// made up, and a user's Email; ExternalID is not. It panics if a tag is not in the workspace.
 func (s *Server) AddContact(c Contact) intercomrbac.ContactID {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -53,7 +61,16 @@ func (s *Server) AddContact(c Contact) intercomrbac.ContactID {
 	if other, taken := s.byExternal[c.ExternalID]; taken && other.ID != c.ID {
 		panic(fmt.Sprintf("intercomtest: AddContact: external id %q belongs to contact %s", c.ExternalID, other.ID))
 	}
+	s.mustHaveTags("AddContact", c.TagIDs)
 	return s.putContact(c).ID
+}
+
+func (s *Server) mustHaveTags(method string, ids []intercomrbac.TagID) {
+	for _, id := range ids {
+		if _, ok := s.tags.get(id); !ok {
+			panic(fmt.Sprintf("intercomtest: %s: there is no tag %q: use AddTag first", method, id))
+		}
+	}
 }
 
 // putContact keeps the index of external ids.
@@ -70,28 +87,74 @@ func (s *Server) putContact(c Contact) *contact {
 	if c.UpdatedAt.IsZero() {
 		c.UpdatedAt = c.CreatedAt
 	}
-	c.CustomAttributes, c.TagIDs = maps.Clone(c.CustomAttributes), slices.Clone(c.TagIDs)
-	if old, ok := s.contacts.get(c.ID); ok {
+	c = c.clone()
+	is := contact{Contact: c, tagged: map[intercomrbac.TagID]tagging{}}
+	old, replaces := s.contacts.get(c.ID)
+	if replaces {
 		delete(s.byExternal, old.ExternalID)
+		is.seq = old.seq
+	} else {
+		is.seq = s.nextNumber("contact order", 1)
 	}
-	p := s.contacts.put(c.ID, contact{Contact: c})
+	for _, id := range c.TagIDs {
+		is.tagged[id] = tagging{at: c.UpdatedAt}
+		if replaces && !old.tagged[id].at.IsZero() {
+			is.tagged[id] = old.tagged[id]
+		}
+	}
+	p := s.contacts.put(c.ID, is)
 	if c.ExternalID != "" {
 		s.byExternal[c.ExternalID] = p
 	}
 	return p
 }
 
-// Contact returns the customer as they are now, and whether there is one. A contact that was merged is none.
+// clone copies all that could be changed through the copy.
+func (c Contact) clone() Contact {
+	c.TagIDs, c.CustomAttributes = slices.Clone(c.TagIDs), maps.Clone(c.CustomAttributes)
+	return c
+}
+
+// Contact returns the customer as they are now, archived or not, and whether there is one. A contact that was merged is
+// none.
 func (s *Server) Contact(id intercomrbac.ContactID) (Contact, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c, ok := s.liveContact(id)
-	if !ok {
+	c, ok := s.contacts.get(id)
+	if !ok || c.mergedInto != "" {
 		return Contact{}, false
 	}
-	snapshot := c.Contact
-	snapshot.CustomAttributes, snapshot.TagIDs = maps.Clone(c.CustomAttributes), slices.Clone(c.TagIDs)
-	return snapshot, true
+	return c.clone(), true
+}
+
+// Contacts returns all customers as they are now, archived or not, in their order of arrival.
+func (s *Server) Contacts() []Contact {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var list []Contact
+	for _, c := range s.contacts.items {
+		if c.mergedInto == "" {
+			list = append(list, c.clone())
+		}
+	}
+	return list
+}
+
+// UpdateContact changes a customer behind the API's back, as UpdateConversation does a conversation. It panics if there is
+// no such contact, or no such tag.
+func (s *Server) UpdateContact(id intercomrbac.ContactID, change func(*Contact)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p, ok := s.contacts.get(id)
+	if !ok || p.mergedInto != "" {
+		panic(fmt.Sprintf("intercomtest: UpdateContact: there is no contact %q", id))
+	}
+	c := p.clone()
+	c.UpdatedAt = time.Now()
+	change(&c)
+	c.ID = id
+	s.mustHaveTags("UpdateContact", c.TagIDs)
+	s.putContact(c)
 }
 
 // MergeContact merges one contact into another: the first is gone, and answers say where it went.
@@ -99,20 +162,23 @@ func (s *Server) MergeContact(from, into intercomrbac.ContactID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	a, okA := s.liveContact(from)
-	_, okB := s.liveContact(into)
+	b, okB := s.liveContact(into)
 	if !okA || !okB || from == into {
 		panic(fmt.Sprintf("intercomtest: MergeContact: %q and %q must be two contacts of the workspace", from, into))
 	}
-	a.mergedInto = into
+	s.merge(a, b)
 }
 
 func (s *Server) liveContact(id intercomrbac.ContactID) (*contact, bool) {
 	c, ok := s.contacts.get(id)
-	if !ok || c.mergedInto != "" {
+	if !ok || !c.live() {
 		return nil, false
 	}
 	return c, true
 }
+
+// live reports whether the contact is where Intercom finds it.
+func (c *contact) live() bool { return c.mergedInto == "" && !c.Archived }
 
 // findPerson finds a contact by the first of the three that is not empty.
 func (s *Server) findPerson(id, externalID, email string) (*contact, bool) {
@@ -121,41 +187,54 @@ func (s *Server) findPerson(id, externalID, email string) (*contact, bool) {
 		return s.liveContact(intercomrbac.ContactID(id))
 	case externalID != "":
 		c, ok := s.byExternal[externalID]
-		return c, ok && c.mergedInto == ""
+		return c, ok && c.live()
 	default:
-		return s.contactByEmail(email, "")
+		return s.contactByEmail(email)
 	}
 }
 
-// contactByEmail finds the first contact with the address, among users and leads if the role is empty.
-func (s *Server) contactByEmail(email, role string) (*contact, bool) {
+// contactByEmail finds the first contact with the address, among users and leads.
+func (s *Server) contactByEmail(email string) (*contact, bool) {
 	if email == "" {
 		return nil, false
 	}
 	for _, c := range s.contacts.items {
-		if c.mergedInto == "" && strings.EqualFold(c.Email, email) && (role == "" || c.Role == role) {
+		if c.live() && strings.EqualFold(c.Email, email) {
 			return c, true
 		}
 	}
 	return nil, false
 }
 
-// maxRelated is how many tags a contact shows of its own.
-const maxRelated = 10
+// conflict is the refusal of a user whose external id or address another one has. Archived users keep theirs, as leads
+// do not.
+func (s *Server) conflict(self intercomrbac.ContactID, externalID, email string) error {
+	for _, c := range s.contacts.items {
+		if c.ID == self || c.mergedInto != "" || c.Archived && c.Role != "user" {
+			continue
+		}
+		if externalID != "" && c.ExternalID == externalID || email != "" && c.Role == "user" && strings.EqualFold(c.Email, email) {
+			article := "A"
+			if c.Archived {
+				article = "An archived"
+			}
+			return fail(http.StatusConflict, "conflict", article+" contact matching those details already exists with id="+string(c.ID))
+		}
+	}
+	return nil
+}
 
 func (s *Server) contactJSON(c *contact) object {
+	tags := []object{}
+	for _, id := range slices.Sorted(slices.Values(c.TagIDs)) {
+		tags = append(tags, object{"type": "tag", "id": string(id), "url": "/tags/" + string(id)})
+	}
 	related := func(what string) object {
 		return object{
 			"type": "list", "data": []object{}, "url": "/contacts/" + string(c.ID) + "/" + what,
 			"total_count": 0, "has_more": false,
 		}
 	}
-	tags := related("tags")
-	shown := make([]object, 0, maxRelated)
-	for _, id := range c.TagIDs[:min(len(c.TagIDs), maxRelated)] {
-		shown = append(shown, object{"type": "tag", "id": string(id), "url": "/tags/" + string(id)})
-	}
-	tags["data"], tags["total_count"], tags["has_more"] = shown, len(c.TagIDs), len(c.TagIDs) > maxRelated
 	custom := c.CustomAttributes
 	if custom == nil {
 		custom = map[string]any{}
@@ -171,7 +250,11 @@ func (s *Server) contactJSON(c *contact) object {
 		"location": object{
 			"type": "location", "country": nil, "region": nil, "city": nil, "country_code": nil, "continent_code": nil,
 		},
-		"tags": tags, "notes": related("notes"), "companies": related("companies"),
+		"tags": object{
+			"type": "list", "data": tags[:min(len(tags), 10)], "url": "/contacts/" + string(c.ID) + "/tags",
+			"total_count": len(tags), "has_more": len(tags) > 10,
+		},
+		"notes": related("notes"), "companies": related("companies"),
 		"opted_out_subscription_types": related("subscriptions"), "opted_in_subscription_types": related("subscriptions"),
 	}
 	for _, name := range []string{
@@ -193,7 +276,7 @@ func (s *Server) contactJSON(c *contact) object {
 
 // showContact answers a look at one contact, or says where it was merged into.
 func (s *Server) showContact(c *contact, ok bool) (any, error) {
-	if !ok {
+	if !ok || c.Archived {
 		return nil, errUserNotFound
 	}
 	if c.mergedInto == "" {
@@ -253,16 +336,12 @@ func (s *Server) createContact(r *request) (any, error) {
 	case body.EmailVerified != nil && body.Email == "":
 		return nil, invalid("email_verified", "email_verified needs an email")
 	}
-	other, taken := s.byExternal[body.ExternalID]
-	if taken && other.mergedInto != "" {
-		taken = false
+	email := body.Email
+	if role == "lead" {
+		email = "" // leads may share one
 	}
-	if !taken && role == "user" {
-		other, taken = s.contactByEmail(body.Email, "user")
-	}
-	if taken {
-		return nil, fail(http.StatusConflict, "conflict",
-			"A contact matching those details already exists with id="+string(other.ID))
+	if err := s.conflict("", body.ExternalID, email); err != nil {
+		return nil, err
 	}
 	c := s.putContact(Contact{
 		ExternalID: body.ExternalID, Role: role, Email: body.Email, Name: body.Name, Phone: body.Phone,
@@ -280,8 +359,8 @@ func fromUnix(sec *int64) time.Time {
 }
 
 func (s *Server) deleteContact(r *request) (any, error) {
-	c, ok := s.liveContact(intercomrbac.ContactID(r.args["contact_id"]))
-	if !ok {
+	c, ok := s.contacts.get(intercomrbac.ContactID(r.args["contact_id"]))
+	if !ok || c.mergedInto != "" { // what is archived can be deleted
 		return nil, errUserNotFound
 	}
 	s.contacts.remove(c.ID)

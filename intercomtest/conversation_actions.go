@@ -229,7 +229,7 @@ func (s *Server) attachTag(r *request) (any, error) {
 		c.tagged[id] = tagging{r.now, a.ID}
 		c.UpdatedAt = r.now
 	}
-	return s.tagJSON(c, id), nil
+	return s.tagJSON(c.tagged, id), nil
 }
 
 func (s *Server) detachTag(r *request) (any, error) {
@@ -244,7 +244,7 @@ func (s *Server) detachTag(r *request) (any, error) {
 	if !slices.Contains(c.TagIDs, id) {
 		return nil, errTagNotFound
 	}
-	removed := s.tagJSON(c, id)
+	removed := s.tagJSON(c.tagged, id)
 	c.TagIDs = slices.DeleteFunc(c.TagIDs, func(t intercomrbac.TagID) bool { return t == id })
 	delete(c.tagged, id)
 	c.UpdatedAt = r.now

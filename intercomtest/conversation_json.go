@@ -42,7 +42,7 @@ func (s *Server) conversationJSON(r *request, c *conversation) object {
 	}
 	tags := make([]object, 0, len(c.TagIDs))
 	for _, id := range c.TagIDs {
-		tags = append(tags, s.tagJSON(c, id))
+		tags = append(tags, s.tagJSON(c.tagged, id))
 	}
 	custom := c.CustomAttributes
 	if custom == nil {
@@ -181,8 +181,8 @@ func (s *Server) teammates(c *conversation) any {
 	return object{"type": "admin.list", "teammates": list, "admins": list}
 }
 
-func (s *Server) tagJSON(c *conversation, id intercomrbac.TagID) object {
-	t := c.tagged[id]
+func (s *Server) tagJSON(tagged map[intercomrbac.TagID]tagging, id intercomrbac.TagID) object {
+	t := tagged[id]
 	o := object{"type": "tag", "id": string(id), "applied_at": t.at.Unix(), "applied_by": nil}
 	if tag, ok := s.tags.get(id); ok {
 		o["name"] = tag.Name

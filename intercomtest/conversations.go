@@ -121,18 +121,14 @@ func (s *Server) AddConversation(c Conversation) intercomrbac.ConversationID {
 			panic(fmt.Sprintf("intercomtest: AddConversation: there is no contact %q: use AddContact first", id))
 		}
 	}
-	for _, id := range c.TagIDs {
-		if _, ok := s.tags.get(id); !ok {
-			panic(fmt.Sprintf("intercomtest: AddConversation: there is no tag %q: use AddTag first", id))
-		}
-	}
+	s.mustHaveTags("AddConversation", c.TagIDs)
 	return s.putConversation(c).ID
 }
 
 func (s *Server) firstContact() intercomrbac.ContactID {
 	s.mu.Lock()
 	for _, c := range s.contacts.items {
-		if c.mergedInto == "" {
+		if c.live() {
 			s.mu.Unlock()
 			return c.ID
 		}

@@ -48,7 +48,12 @@ func (c cursor) after(key, seq int64, descending bool) bool {
 }
 
 func (s *Server) listConversations(r *request) (any, error) {
-	per, err := perPage(r.query.Get("per_page"), 20)
+	return listAll(s, r, &conversationIndex, s.conversations)
+}
+
+// listAll answers with a page of the items, in their order of arrival.
+func listAll[T listed](s *Server, r *request, x *index[T], items []T) (any, error) {
+	per, err := perPage(r.query.Get("per_page"), x.per)
 	if err != nil {
 		return nil, err
 	}
@@ -56,24 +61,24 @@ func (s *Server) listConversations(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	start, found := slices.BinarySearchFunc(s.conversations, from.Seq, func(c *conversation, seq int64) int { return cmp.Compare(c.seq, seq) })
+	start, found := slices.BinarySearchFunc(items, from.Seq, func(item T, seq int64) int { return cmp.Compare(item.order(), seq) })
 	if found {
 		start++
 	}
-	return s.page(r, s.conversations, start, per, from, nil), nil
+	return pageOf(s, r, x, items, start, per, from, nil), nil
 }
 
-// page answers with the items from start on. key is the value of the sort field, nil without one.
-func (s *Server) page(r *request, all []*conversation, start, per int, from cursor, key func(*conversation) int64) any {
+// pageOf answers with the items from start on. key is the value of the sort field, nil without one.
+func pageOf[T listed](s *Server, r *request, x *index[T], all []T, start, per int, from cursor, key func(T) int64) any {
 	end := min(start+per, len(all))
 	items := make([]object, 0, end-start)
-	for _, c := range all[start:end] {
-		items = append(items, s.conversationJSON(r, c))
+	for _, item := range all[start:end] {
+		items = append(items, x.write(s, r, item))
 	}
 	pages := object{"type": "pages", "page": from.Page, "per_page": per, "total_pages": (len(all) + per - 1) / per}
 	if end < len(all) {
 		last := all[end-1]
-		next := cursor{Seq: last.seq, Page: from.Page + 1}
+		next := cursor{Seq: last.order(), Page: from.Page + 1}
 		if key != nil {
 			next.Key = key(last)
 		}
@@ -84,5 +89,5 @@ func (s *Server) page(r *request, all []*conversation, start, per int, from curs
 			pages["next"] = object{"per_page": per, "starting_after": next.String()}
 		}
 	}
-	return object{"type": "conversation.list", "pages": pages, "total_count": len(all), "conversations": items}
+	return object{"type": x.envelope, "pages": pages, "total_count": len(all), x.member: items}
 }

@@ -8,9 +8,35 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 )
 
+// listed is what lists and searches give.
+type listed interface {
+	*conversation | *contact
+	order() int64 // of arrival
+}
+
+func (c *conversation) order() int64 { return c.seq }
+
+// index is what a kind of thing can be searched by.
+type index[T listed] struct {
+	fields    map[string]field[T]
+	custom    func(name string) field[T]
+	operators map[kind][]string
+	inclusive bool // > and < include the value
+	per       int  // how many are on a page
+	write     func(*Server, *request, T) object
+	envelope  string // the type of the list
+	member    string // where its items are
+}
+
 func (s *Server) searchConversations(r *request) (any, error) {
+	return searchIn(s, r, &conversationIndex, s.conversations)
+}
+
+// searchIn answers a search among the items.
+func searchIn[T listed](s *Server, r *request, x *index[T], items []T) (any, error) {
 	var body struct {
 		Query      json.RawMessage `json:"query"`
 		Pagination struct {
@@ -28,13 +54,13 @@ func (s *Server) searchConversations(r *request) (any, error) {
 	if len(body.Query) == 0 || isNull(body.Query) {
 		return nil, missing("query")
 	}
-	match, _, err := compile(body.Query, 1)
+	match, _, err := x.compile(body.Query, 1)
 	if err != nil {
 		return nil, err
 	}
-	per := 20
+	per := x.per
 	if body.Pagination.PerPage != nil {
-		if per, err = perPage(fmt.Sprint(*body.Pagination.PerPage), 20); err != nil {
+		if per, err = perPage(fmt.Sprint(*body.Pagination.PerPage), x.per); err != nil {
 			return nil, err
 		}
 	}
@@ -46,15 +72,15 @@ func (s *Server) searchConversations(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	var found []*conversation
-	for _, c := range s.conversations {
-		if match(s, c) {
-			found = append(found, c)
+	var found []T
+	for _, item := range items {
+		if match(s, item) {
+			found = append(found, item)
 		}
 	}
 	if body.Sort == nil {
-		start := firstAfter(found, func(c *conversation) bool { return from.after(0, c.seq, false) })
-		return s.page(r, found, start, per, from, nil), nil
+		start := firstAfter(found, func(item T) bool { return from.after(0, item.order(), false) })
+		return pageOf(s, r, x, found, start, per, from, nil), nil
 	}
 	order := "descending"
 	if body.Sort.Order != nil {
@@ -64,23 +90,23 @@ func (s *Server) searchConversations(r *request) (any, error) {
 		return nil, fail(http.StatusBadRequest, "invalid_sort_order",
 			fmt.Sprintf("Invalid sort order '%s'. Must be one of: ascending, descending", order))
 	}
-	field, ok := fields[body.Sort.Field]
-	if !ok || field.kind != numeric {
+	by, ok := x.fields[body.Sort.Field]
+	if !ok || by.kind != numeric && by.kind != day {
 		return nil, invalid("sort.field", "Cannot sort by %q", body.Sort.Field)
 	}
-	key := func(c *conversation) int64 { return field.get(s, c).number }
-	slices.SortFunc(found, func(a, b *conversation) int {
+	key := func(item T) int64 { return by.get(s, item).number }
+	slices.SortFunc(found, func(a, b T) int {
 		d := cmp.Compare(key(a), key(b))
 		if order == "descending" {
 			d = -d
 		}
-		return cmp.Or(d, cmp.Compare(a.seq, b.seq))
+		return cmp.Or(d, cmp.Compare(a.order(), b.order()))
 	})
-	start := firstAfter(found, func(c *conversation) bool { return from.after(key(c), c.seq, order == "descending") })
-	return s.page(r, found, start, per, from, key), nil
+	start := firstAfter(found, func(item T) bool { return from.after(key(item), item.order(), order == "descending") })
+	return pageOf(s, r, x, found, start, per, from, key), nil
 }
 
-func firstAfter(list []*conversation, after func(*conversation) bool) int {
+func firstAfter[T any](list []T, after func(T) bool) int {
 	if i := slices.IndexFunc(list, after); i >= 0 {
 		return i
 	}
@@ -89,8 +115,8 @@ func firstAfter(list []*conversation, after func(*conversation) bool) int {
 
 func isNull(b json.RawMessage) bool { return bytes.Equal(bytes.TrimSpace(b), []byte("null")) }
 
-// predicate says whether a conversation is wanted.
-type predicate func(*Server, *conversation) bool
+// predicate says whether an item is wanted.
+type predicate[T listed] func(*Server, T) bool
 
 // Intercom's limits of a query.
 const (
@@ -99,7 +125,7 @@ const (
 )
 
 // compile reads a query: one filter, or a group of filters or of groups.
-func compile(raw json.RawMessage, depth int) (match predicate, group bool, err error) {
+func (x *index[T]) compile(raw json.RawMessage, depth int) (match predicate[T], group bool, err error) {
 	var node struct {
 		Field    *string         `json:"field"`
 		Operator string          `json:"operator"`
@@ -109,7 +135,7 @@ func compile(raw json.RawMessage, depth int) (match predicate, group bool, err e
 		return nil, false, invalid("query", "query must be made of filters and groups of filters")
 	}
 	if node.Field != nil {
-		match, err = compileFilter(*node.Field, node.Operator, node.Value)
+		match, err = x.compileFilter(*node.Field, node.Operator, node.Value)
 		return match, false, err
 	}
 	var children []json.RawMessage
@@ -125,10 +151,10 @@ func compile(raw json.RawMessage, depth int) (match predicate, group bool, err e
 	if len(children) > maxFilters {
 		return nil, false, invalid("query", "a group can have %d filters at the most", maxFilters)
 	}
-	matches := make([]predicate, 0, len(children))
+	matches := make([]predicate[T], 0, len(children))
 	groups := 0
 	for _, child := range children {
-		m, isGroup, err := compile(child, depth+1)
+		m, isGroup, err := x.compile(child, depth+1)
 		if err != nil {
 			return nil, false, err
 		}
@@ -141,9 +167,9 @@ func compile(raw json.RawMessage, depth int) (match predicate, group bool, err e
 		return nil, false, invalid("query", "groups and filters cannot be mixed at one level")
 	}
 	all := node.Operator == "AND"
-	return func(s *Server, c *conversation) bool {
+	return func(s *Server, item T) bool {
 		for _, m := range matches {
-			if m(s, c) != all {
+			if m(s, item) != all {
 				return !all
 			}
 		}
@@ -159,19 +185,14 @@ const (
 	numeric             // integers and dates
 	boolean
 	custom // whatever the attribute holds
+	day    // dates that are compared by the day, in the workspace's time zone
+	exact  // texts that are compared as a whole
 )
-
-var operators = map[kind][]string{
-	textual: {"=", "!=", "IN", "NIN", "~", "!~", "^", "$"},
-	numeric: {"=", "!=", "IN", "NIN", ">", "<"},
-	boolean: {"=", "!=", "IN", "NIN"},
-	custom:  {"=", "!=", "IN", "NIN", ">", "<", "~", "!~", "^", "$"},
-}
 
 // negated operators, and what they negate.
 var negated = map[string]string{"!=": "=", "NIN": "IN", "!~": "~"}
 
-// operand is a value of a conversation or of a filter.
+// operand is a value of an item or of a filter.
 type operand struct {
 	kind   kind
 	unset  bool
@@ -180,15 +201,15 @@ type operand struct {
 	flag   bool
 }
 
-func compileFilter(name, operator string, raw json.RawMessage) (predicate, error) {
-	f, ok := fields[name]
+func (x *index[T]) compileFilter(name, operator string, raw json.RawMessage) (predicate[T], error) {
+	f, ok := x.fields[name]
 	if attribute, isCustom := strings.CutPrefix(name, "custom_attributes."); isCustom && attribute != "" {
-		f, ok = customField(attribute), true
+		f, ok = x.custom(attribute), true
 	}
 	switch {
 	case !ok:
 		return nil, invalid("field", "%q is not a field that can be searched", name)
-	case !slices.Contains(operators[f.kind], operator):
+	case !slices.Contains(x.operators[f.kind], operator):
 		return nil, invalid("operator", "%q is not an operator for %s", operator, name)
 	}
 	positive, negate := operator, false
@@ -199,9 +220,20 @@ func compileFilter(name, operator string, raw json.RawMessage) (predicate, error
 	if err != nil {
 		return nil, err
 	}
-	return func(s *Server, c *conversation) bool {
-		has := f.get(s, c)
-		return slices.ContainsFunc(wanted, func(w operand) bool { return has.matches(positive, w) }) != negate
+	if x.inclusive && (positive == ">" || positive == "<") {
+		positive += "="
+	}
+	return func(s *Server, item T) bool {
+		has := f.get(s, item)
+		if f.kind == day {
+			has = has.midnight(s.zone)
+		}
+		return slices.ContainsFunc(wanted, func(w operand) bool {
+			if f.kind == day {
+				w = w.midnight(s.zone)
+			}
+			return has.matches(positive, w)
+		}) != negate
 	}, nil
 }
 
@@ -241,9 +273,9 @@ func parseOperand(k kind, raw json.RawMessage) (operand, bool) {
 		w.unset = true
 		return w, true
 	case string:
-		if k == numeric { // dates may be quoted
+		if k == numeric || k == day { // dates may be quoted
 			n, err := json.Number(v).Int64()
-			w.number = n
+			w.kind, w.number = numeric, n
 			return w, err == nil
 		}
 		w.kind, w.texts = textual, []string{v}
@@ -258,7 +290,16 @@ func parseOperand(k kind, raw json.RawMessage) (operand, bool) {
 	default:
 		return w, false
 	}
-	return w, k == custom || k == w.kind
+	return w, k == custom || k == w.kind || k == day && w.kind == numeric || k == exact && w.kind == textual
+}
+
+// midnight is the beginning of the day that a date is in.
+func (has operand) midnight(zone *time.Location) operand {
+	if !has.unset {
+		y, m, d := time.Unix(has.number, 0).In(zone).Date()
+		has.number = time.Date(y, m, d, 0, 0, 0, 0, zone).Unix()
+	}
+	return has
 }
 
 func (has operand) matches(operator string, w operand) bool {
@@ -270,10 +311,14 @@ func (has operand) matches(operator string, w operand) bool {
 	case has.kind == boolean:
 		return has.flag == w.flag
 	case has.kind == numeric:
-		switch operator { // Intercom's > and < include the value
+		switch operator {
 		case ">":
+			return has.number > w.number
+		case ">=":
 			return has.number >= w.number
 		case "<":
+			return has.number < w.number
+		case "<=":
 			return has.number <= w.number
 		default:
 			return has.number == w.number

@@ -9,14 +9,70 @@ import (
 	"unicode"
 )
 
-// field is one that conversations can be searched by.
-type field struct {
+// field is one that can be searched by.
+type field[T listed] struct {
 	kind kind
-	get  func(*Server, *conversation) operand
+	get  func(*Server, T) operand
 }
 
-// fields are those of Intercom's list for which the fake has values.
-var fields = map[string]field{
+var conversationIndex = index[*conversation]{
+	fields: conversationFields,
+	custom: func(name string) field[*conversation] {
+		return field[*conversation]{custom, func(_ *Server, c *conversation) operand { return attribute(c.CustomAttributes[name]) }}
+	},
+	operators: map[kind][]string{
+		textual: {"=", "!=", "IN", "NIN", "~", "!~", "^", "$"},
+		numeric: {"=", "!=", "IN", "NIN", ">", "<"},
+		boolean: {"=", "!=", "IN", "NIN"},
+		custom:  {"=", "!=", "IN", "NIN", ">", "<", "~", "!~", "^", "$"},
+	},
+	inclusive: true, per: 20, write: (*Server).conversationJSON, envelope: "conversation.list", member: "conversations",
+}
+
+var contactIndex = index[*contact]{
+	fields: contactFields,
+	custom: func(name string) field[*contact] {
+		return field[*contact]{custom, func(_ *Server, c *contact) operand { return attribute(c.CustomAttributes[name]) }}
+	},
+	operators: map[kind][]string{
+		textual: {"=", "!=", "IN", "NIN", "~", "!~", "^", "$"},
+		exact:   {"=", "!="},
+		day:     {"=", ">", "<"},
+		boolean: {"=", "!=", "IN", "NIN"},
+		custom:  {"=", "!=", "IN", "NIN", ">", "<", ">=", "<=", "~", "!~", "^", "$"},
+	},
+	per: 50, write: func(s *Server, _ *request, c *contact) object { return s.contactJSON(c) }, envelope: "list", member: "data",
+}
+
+// contactFields are those of Intercom's list for which the fake has values.
+var contactFields = map[string]field[*contact]{
+	"id":           {textual, func(_ *Server, c *contact) operand { return texts(c.ID) }},
+	"role":         {textual, func(_ *Server, c *contact) operand { return texts(c.Role) }},
+	"name":         {textual, func(_ *Server, c *contact) operand { return texts(c.Name) }},
+	"email":        {textual, func(_ *Server, c *contact) operand { return texts(c.Email) }},
+	"email_domain": {textual, func(_ *Server, c *contact) operand { return texts(domain(c.Email)) }},
+	"phone":        {textual, func(_ *Server, c *contact) operand { return texts(c.Phone) }},
+	"external_id":  {textual, func(_ *Server, c *contact) operand { return texts(c.ExternalID) }},
+	"owner_id":     {textual, func(_ *Server, c *contact) operand { return texts(c.OwnerID) }},
+	"tag_id":       {exact, func(_ *Server, c *contact) operand { return texts(c.TagIDs...) }},
+
+	"created_at":   {day, func(_ *Server, c *contact) operand { return date(c.CreatedAt) }},
+	"updated_at":   {day, func(_ *Server, c *contact) operand { return date(c.UpdatedAt) }},
+	"signed_up_at": {day, func(_ *Server, c *contact) operand { return date(c.SignedUpAt) }},
+	"last_seen_at": {day, func(_ *Server, c *contact) operand { return date(c.LastSeenAt) }},
+
+	"unsubscribed_from_emails": {boolean, func(_ *Server, c *contact) operand { return flag(c.UnsubscribedFromEmails) }},
+	"marked_email_as_spam":     {boolean, func(*Server, *contact) operand { return flag(false) }},
+	"has_hard_bounced":         {boolean, func(*Server, *contact) operand { return flag(false) }},
+}
+
+func domain(address string) string {
+	_, after, _ := strings.Cut(address, "@")
+	return after
+}
+
+// conversationFields are those of Intercom's list for which the fake has values.
+var conversationFields = map[string]field[*conversation]{
 	"id":                {textual, func(_ *Server, c *conversation) operand { return texts(string(c.ID)) }},
 	"created_at":        {numeric, func(_ *Server, c *conversation) operand { return date(c.CreatedAt) }},
 	"updated_at":        {numeric, func(_ *Server, c *conversation) operand { return date(c.UpdatedAt) }},
@@ -98,26 +154,25 @@ func authors(c *conversation) []string {
 	return ids
 }
 
-func customField(name string) field {
-	return field{custom, func(_ *Server, c *conversation) operand {
-		switch v := c.CustomAttributes[name].(type) {
-		case string:
-			return texts(v)
-		case bool:
-			return flag(v)
-		case int:
-			return operand{kind: numeric, number: int64(v)}
-		case int64:
-			return operand{kind: numeric, number: v}
-		case float64:
-			return operand{kind: numeric, number: int64(v)}
-		case json.Number:
-			n, _ := v.Int64()
-			return operand{kind: numeric, number: n}
-		case []string:
-			return texts(v...)
-		default:
-			return operand{unset: true}
-		}
-	}}
+// attribute is the value of a custom attribute.
+func attribute(value any) operand {
+	switch v := value.(type) {
+	case string:
+		return texts(v)
+	case bool:
+		return flag(v)
+	case int:
+		return operand{kind: numeric, number: int64(v)}
+	case int64:
+		return operand{kind: numeric, number: v}
+	case float64:
+		return operand{kind: numeric, number: int64(v)}
+	case json.Number:
+		n, _ := v.Int64()
+		return operand{kind: numeric, number: n}
+	case []string:
+		return texts(v...)
+	default:
+		return operand{unset: true}
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	_ "time/tzdata" // searches go by days of the workspace's zone, which not every machine knows
 
 	"github.com/intercomrbac/intercomrbac"
 )
@@ -23,6 +24,7 @@ type Server struct {
 
 	mu             sync.Mutex
 	workspace      Workspace
+	zone           *time.Location // of the workspace
 	token          string
 	tokens         map[string]*token
 	apps           map[string]App
@@ -67,7 +69,7 @@ type Workspace struct {
 	ID        intercomrbac.WorkspaceID // "fake1234" if empty
 	Name      string                   // "Fake Workspace" if empty
 	Region    string                   // "US" if empty
-	Timezone  string                   // "America/Los_Angeles" if empty
+	Timezone  string                   // "America/Los_Angeles" if empty; one of the IANA database
 	CreatedAt time.Time
 }
 
@@ -117,6 +119,10 @@ func Start(opts ...Option) *Server {
 		panic("intercomtest: WithToken: the token is empty")
 	}
 	s.workspace.fill()
+	var err error
+	if s.zone, err = time.LoadLocation(s.workspace.Timezone); err != nil {
+		panic(fmt.Sprintf("intercomtest: WithWorkspace: Timezone %q: %v", s.workspace.Timezone, err))
+	}
 	s.tokens[s.token] = &token{all: true}
 	return s
 }
@@ -143,8 +149,8 @@ func (w *Workspace) fill() {
 // Token returns an access token with full access. It is no secret: nothing but the fake takes it.
 func (s *Server) Token() string { return s.token }
 
-// UseURLCursors makes pages.next of lists and searches of conversations and activities a URL, as some of Intercom's lists
-// have it, and not an object. That of activities has the number of the page.
+// UseURLCursors makes pages.next of lists and searches of conversations, contacts and activities a URL, as some of
+// Intercom's lists have it, and not an object. That of activities has the number of the page.
 func (s *Server) UseURLCursors(on bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

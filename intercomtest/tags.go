@@ -116,6 +116,7 @@ func (s *Server) applyTag(r *request) (any, error) {
 	for _, c := range contacts {
 		if !slices.Contains(c.TagIDs, t.ID) {
 			c.TagIDs, c.UpdatedAt = append(c.TagIDs, t.ID), r.now
+			c.tagged[t.ID] = tagging{r.now, s.installer().ID}
 		}
 		users = append(users, object{"id": string(c.ID), "tagged": true})
 	}
@@ -138,6 +139,7 @@ func (s *Server) deleteTag(r *request) (any, error) {
 	}
 	for _, c := range s.contacts.items {
 		c.TagIDs = slices.DeleteFunc(c.TagIDs, is)
+		delete(c.tagged, t.ID)
 	}
 	s.tags.remove(t.ID)
 	return done{}, nil

@@ -48,7 +48,7 @@ var (
 )
 
 // cases has an entry for each operation, by its name.
-var cases = together(peopleCases, activityCases, articleCases, conversationCases, messageCases)
+var cases = together(peopleCases, contactCases, activityCases, articleCases, conversationCases, messageCases)
 
 func together(tables ...map[string]conformance) map[string]conformance {
 	all := map[string]conformance{}
@@ -58,7 +58,7 @@ func together(tables ...map[string]conformance) map[string]conformance {
 	return all
 }
 
-// peopleCases are about teammates, teams and contacts, and what contacts did.
+// peopleCases are about teammates and teams, and what contacts did.
 var peopleCases = map[string]conformance{
 	"admins.list": {calls: map[string]call{
 		"least": func(w *world) (any, error) { return result(w.c.Admins.List(w.ctx)) },
@@ -113,63 +113,6 @@ var peopleCases = map[string]conformance{
 		},
 		refused: map[string]call{
 			"404 team_not_found": func(w *world) (any, error) { return result(w.c.Teams.Get(w.ctx, noTeam)) },
-		},
-	},
-
-	"contacts.get": {
-		calls: map[string]call{
-			"least":  func(w *world) (any, error) { return result(w.c.Contacts.Get(w.ctx, w.Contacts[0])) },
-			"a lead": func(w *world) (any, error) { return result(w.c.Contacts.Get(w.ctx, w.Contacts[5])) },
-		},
-		refused: map[string]call{
-			"404 not_found": func(w *world) (any, error) { return result(w.c.Contacts.Get(w.ctx, noContact)) },
-			"410 contact_merged": func(w *world) (any, error) {
-				w.fake.MergeContact(w.Contacts[5], w.Contacts[0])
-				return result(w.c.Contacts.Get(w.ctx, w.Contacts[5]))
-			},
-		},
-	},
-	"contacts.get_by_external_id": {
-		calls: map[string]call{
-			"least": func(w *world) (any, error) { return result(w.c.Contacts.GetByExternalID(w.ctx, "customer-1")) },
-		},
-		refused: map[string]call{
-			"404 not_found": func(w *world) (any, error) { return result(w.c.Contacts.GetByExternalID(w.ctx, "nobody")) },
-			"410 contact_merged": func(w *world) (any, error) {
-				w.fake.MergeContact(w.Contacts[1], w.Contacts[0])
-				return result(w.c.Contacts.GetByExternalID(w.ctx, "customer-2"))
-			},
-		},
-	},
-	"contacts.create": {
-		calls: map[string]call{
-			"least": func(w *world) (any, error) {
-				return result(w.c.Contacts.Create(w.ctx, intercomrbac.CreateContactParams{Role: intercomrbac.ContactLead}))
-			},
-			"most": func(w *world) (any, error) {
-				return result(w.c.Contacts.Create(w.ctx, intercomrbac.CreateContactParams{
-					Role: intercomrbac.ContactUser, ExternalID: "customer-6", Email: "kofi@customer.example", EmailVerified: new(true),
-					Phone: "+233201234567", Name: "Kofi Mensah", Avatar: urls[0], SignedUpAt: intercomrbac.NewTimestamp(past),
-					LastSeenAt: intercomrbac.NewTimestamp(past), OwnerID: w.Owner, UnsubscribedFromEmails: new(true),
-					CustomAttributes: map[string]any{"plan": "yearly", "seats": 20, "trial": false},
-				}))
-			},
-		},
-		refused: map[string]call{
-			"409 conflict": func(w *world) (any, error) {
-				return result(w.c.Contacts.Create(w.ctx, intercomrbac.CreateContactParams{ExternalID: "customer-1"}))
-			},
-			"400 parameter_invalid": func(w *world) (any, error) {
-				return result(w.c.Contacts.Create(w.ctx, intercomrbac.CreateContactParams{Role: "visitor"}))
-			},
-		},
-	},
-	"contacts.delete": {
-		calls: map[string]call{
-			"least": func(w *world) (any, error) { return nothing(w.c.Contacts.Delete(w.ctx, w.Contacts[4])) },
-		},
-		refused: map[string]call{
-			"404 not_found": func(w *world) (any, error) { return nothing(w.c.Contacts.Delete(w.ctx, noContact)) },
 		},
 	},
 
