@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"html"
 	"maps"
+	"slices"
 	"strings"
-	"sync"
+	"sync/atomic"
+	"time"
 )
 
 // Topic is what a conversation is about, such as "billing": the service's own word, which a [Router] knows the team for.
@@ -31,6 +33,11 @@ type RouterConfig struct {
 	Note string
 	// NoNote assigns without a note.
 	NoNote bool
+	// Classifier finds the topic of conversations that are routed without one; nil leaves them without.
+	Classifier Classifier
+	// DryRun does everything but assign: results say what would be done. Whether a guard or Intercom would let the
+	// assignments through is not asked.
+	DryRun bool
 }
 
 // Router assigns conversations to teams by topic. It is made by [NewRouter] and is safe for concurrent use. It acts as the
@@ -39,8 +46,8 @@ type Router struct {
 	client *Client
 	config RouterConfig
 
-	mu    sync.Mutex
-	teams map[TeamRef]Team // nil until it was verified
+	teams atomic.Pointer[roster] // nil until they were listed
+	turn  chan struct{}          // holds the one who lists them anew
 }
 
 // NewRouter returns a router. All that is wrong with the config is in the error at once. It sends nothing: whether the
@@ -76,7 +83,7 @@ func NewRouter(client *Client, config RouterConfig) (*Router, error) {
 	if config.Note == "" && !config.NoNote {
 		config.Note = DefaultNote
 	}
-	return &Router{client: client, config: config}, nil
+	return &Router{client: client, config: config, turn: make(chan struct{}, 1)}, nil
 }
 
 func (r TeamRef) check() error {
@@ -101,34 +108,101 @@ func (r *Router) Verify(ctx context.Context) error {
 	return err
 }
 
-func (r *Router) verify(ctx context.Context) (map[TeamRef]Team, error) {
+func (r *Router) verify(ctx context.Context) (*roster, error) {
+	t, err := r.list(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if problems := r.problems(t); problems != nil {
+		return nil, &callError{"Router: " + strings.Join(problems, "\n"), []error{ErrTeamNotFound}}
+	}
+	r.teams.Store(t)
+	return t, nil
+}
+
+// roster is what a Router knows of the teams of the workspace. It is not changed after it was made.
+type roster struct {
+	found   map[TeamRef]Team
+	missing map[TeamRef]string // and why
+	names   []string           // of all teams, sorted
+}
+
+// list finds the teams of the routes and the fallback among those that there are now.
+func (r *Router) list(ctx context.Context) (*roster, error) {
 	list, err := r.client.Teams.List(ctx)
 	if err != nil {
 		return nil, &callError{"Router: the teams cannot be listed: " + untitled(err), []error{err}}
 	}
-	found := map[TeamRef]Team{}
-	var problems []string
-	look := func(ref TeamRef, what string) {
-		team, problem := resolve(ref, list)
-		if problem != "" {
-			problems = append(problems, what+": "+problem)
-			return
-		}
-		found[ref] = team
+	t := &roster{found: map[TeamRef]Team{}, missing: map[TeamRef]string{}}
+	for _, team := range list {
+		t.names = append(t.names, team.Name)
 	}
-	for _, topic := range sortedKeys(r.config.Routes) {
-		look(r.config.Routes[topic], fmt.Sprintf("topic %.80q", string(topic)))
+	slices.Sort(t.names)
+	look := func(ref TeamRef) {
+		if team, problem := resolve(ref, list); problem != "" {
+			t.missing[ref] = problem
+		} else {
+			t.found[ref] = team
+		}
+	}
+	for _, ref := range r.config.Routes {
+		look(ref)
 	}
 	if r.config.Fallback != "" {
-		look(r.config.Fallback, "the fallback")
+		look(r.config.Fallback)
 	}
-	if problems != nil {
-		return nil, &callError{"Router: " + strings.Join(problems, "\n"), []error{ErrTeamNotFound}}
+	return t, nil
+}
+
+// problems says which teams were not found.
+func (r *Router) problems(t *roster) (problems []string) {
+	for _, topic := range sortedKeys(r.config.Routes) {
+		if problem := t.missing[r.config.Routes[topic]]; problem != "" {
+			problems = append(problems, fmt.Sprintf("topic %.80q: %s", string(topic), problem))
+		}
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.teams = found
-	return found, nil
+	if problem := t.missing[r.config.Fallback]; problem != "" {
+		problems = append(problems, "the fallback: "+problem)
+	}
+	return problems
+}
+
+// renew lists the teams anew, unless somebody has done that since old was known.
+func (r *Router) renew(ctx context.Context, old *roster) (*roster, error) {
+	select {
+	case r.turn <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	defer func() { <-r.turn }()
+	if t := r.teams.Load(); t != old {
+		return t, nil
+	}
+	t, err := r.list(ctx)
+	if err == nil {
+		r.teams.Store(t)
+	}
+	return t, err
+}
+
+// maxNamedTeams bounds how many teams an error names.
+const maxNamedTeams = 20
+
+// vanished is the error of a team that is not there, with those that are.
+func (t *roster) vanished(result RouteResult, problem string, cause error) error {
+	var there []string
+	for _, name := range t.names[:min(len(t.names), maxNamedTeams)] {
+		there = append(there, fmt.Sprintf("%.80q", name))
+	}
+	text := fmt.Sprintf("Router: topic %.80q: %s; the teams that exist: %s", string(result.Topic), problem, firstOf(strings.Join(there, ", "), "none"))
+	if more := len(t.names) - len(there); more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	causes := []error{ErrTeamNotFound}
+	if cause != nil {
+		causes = append(causes, cause)
+	}
+	return &callError{text, causes}
 }
 
 var errNoRouter = errors.New("intercomrbac: this Router was not made by NewRouter")
@@ -171,7 +245,11 @@ func nearestName(word string, names []string) string {
 
 // RouteResult says what became of a conversation.
 type RouteResult struct {
-	Topic Topic
+	// Conversation is its id.
+	Conversation ConversationID
+	Topic        Topic
+	// Why is how the Classifier came to the topic; empty where it was not asked.
+	Why string
 	// Team has the conversation now.
 	Team     TeamID
 	TeamName string
@@ -179,57 +257,184 @@ type RouteResult struct {
 	Fallback bool
 	// Assigned is false where the conversation was with the team already, and nothing was done.
 	Assigned bool
+	// DryRun: nothing was done at all, and Team and Assigned say what would have been.
+	DryRun bool
 }
 
-// Route assigns a conversation to the team of a topic, with the note. A conversation that is with the team already is left
-// as it is. A topic without a route goes to the fallback, which the result tells, or is ErrNoRoute. A router that was never
-// verified verifies itself first. It is ErrTeamNotFound if the team was deleted meanwhile; the next Route then verifies anew.
+// Route assigns a conversation to the team of a topic, with the note. Without a topic the Classifier finds it. A conversation that is with
+// the team already is left as it is. A topic without a route goes to the fallback, which the result tells, or is ErrNoRoute. A router that
+// was never verified verifies itself first.
+//
+// Where a team is not there any more the teams are listed once more, by name it may have another id by then; if that does not help it is
+// ErrTeamNotFound, with the teams that exist. Where the outcome of the assignment is not known Route looks at the conversation a second
+// later, and assigns again, twice at most, only if it is where it was. What Intercom does later than that with a request that seemed lost
+// cannot be told.
 func (r *Router) Route(ctx context.Context, id ConversationID, topic Topic) (RouteResult, error) {
 	if r == nil || r.client == nil {
-		return RouteResult{}, errNoRouter
+		return RouteResult{Conversation: id}, errNoRouter
 	}
-	result := RouteResult{Topic: topic}
-	ref, ok := r.config.Routes[topic]
-	if !ok {
-		if ref = r.config.Fallback; ref == "" {
-			return result, fmt.Errorf("%w for topic %.80q%s", ErrNoRoute, string(topic), didYouMean(topic, sortedKeys(r.config.Routes)))
-		}
-		result.Fallback = true
-	}
-	team, err := r.team(ctx, ref)
-	if err != nil {
-		return result, err
-	}
-	result.Team, result.TeamName = team.ID, team.Name
-	c, err := r.client.Conversations.Get(ctx, id)
-	if err != nil {
-		return result, err
-	}
-	if c.TeamAssigneeID == team.ID {
-		return result, nil
-	}
-	_, err = r.client.Conversations.Assign(ctx, id, AssignParams{To: ToTeam(team.ID), Body: r.note(result)})
-	result.Assigned = err == nil || errors.Is(err, ErrAuditIncomplete)
-	if errors.Is(err, ErrTeamNotFound) {
-		r.mu.Lock()
-		r.teams = nil
-		r.mu.Unlock()
-	}
-	return result, err
+	return r.route(ctx, ctx, routing{id: id, topic: topic, again: true})
 }
 
-// team returns the team of a reference, and verifies the router if that was never done.
-func (r *Router) team(ctx context.Context, ref TeamRef) (Team, error) {
-	r.mu.Lock()
-	teams := r.teams
-	r.mu.Unlock()
-	if teams == nil {
-		var err error
-		if teams, err = r.verify(ctx); err != nil {
-			return Team{}, err
+// Handler returns a handler for [Receiver.On], of EventConversationUserCreated for the most part, that routes the conversation of a
+// notification, without a topic. It does so once: a conversation that the acting teammate has assigned to a team before is left where it
+// is now, and notifications of assignments, the router's own and those of others, are not acted upon. So an assignment that comes back
+// as a notification goes round no more, and a teammate who moves a conversation has the last word. It acts as the principal of the
+// [ReceiverConfig].
+func (r *Router) Handler() func(context.Context, Notification) error {
+	return func(ctx context.Context, n Notification) error {
+		switch {
+		case r == nil || r.client == nil:
+			return errNoRouter
+		case n.Topic == EventConversationAdminAssigned || n.Topic == EventConversationAdminOpenAssigned:
+			return nil
+		}
+		c, err := n.Conversation()
+		if err != nil {
+			return err
+		}
+		_, err = r.route(ctx, ctx, routing{id: c.ID, again: true, once: true})
+		return err
+	}
+}
+
+// routing is a conversation on its way.
+type routing struct {
+	id    ConversationID
+	topic Topic
+	once  bool // it is left where it is if it was assigned before
+	again bool // a team that is known to be missing is looked for again
+}
+
+// ref is the team of a topic, or the fallback; empty if there is neither.
+func (r *Router) ref(topic Topic) TeamRef {
+	if ref, ok := r.config.Routes[topic]; ok {
+		return ref
+	}
+	return r.config.Fallback
+}
+
+// route routes a conversation. What is written goes by the context writing, the rest by ctx: once that has
+// ended nothing is begun, but what was begun is ended.
+func (r *Router) route(ctx, writing context.Context, in routing) (RouteResult, error) {
+	result := RouteResult{Conversation: in.id, Topic: in.topic, DryRun: r.config.DryRun}
+	var c *Conversation
+	var err error
+	if in.topic == "" && r.config.Classifier != nil {
+		if c, err = r.client.Conversations.Get(ctx, in.id); err != nil {
+			return result, err
+		}
+		if result.Topic, result.Why, err = r.config.Classifier.Classify(ctx, c); err != nil {
+			return result, &callError{fmt.Sprintf("Router: conversation %s cannot be classified: %s", in.id, printable(untitled(err), 300)), []error{err}}
 		}
 	}
-	return teams[ref], nil
+	ref := r.ref(result.Topic)
+	if ref == "" {
+		return result, fmt.Errorf("%w for topic %.80q%s", ErrNoRoute, string(result.Topic), didYouMean(result.Topic, sortedKeys(r.config.Routes)))
+	}
+	_, routed := r.config.Routes[result.Topic]
+	result.Fallback = !routed
+	teams := r.teams.Load()
+	switch {
+	case teams == nil:
+		teams, err = r.verify(ctx)
+	case teams.missing[ref] != "" && in.again:
+		teams, err = r.renew(ctx, teams)
+	}
+	if err != nil {
+		return result, err
+	}
+	team, ok := teams.found[ref]
+	if !ok {
+		return result, teams.vanished(result, teams.missing[ref], nil)
+	}
+	result.Team, result.TeamName = team.ID, team.Name
+	if c == nil {
+		if c, err = r.client.Conversations.Get(ctx, in.id); err != nil {
+			return result, err
+		}
+	}
+	switch p, _ := PrincipalFrom(ctx); {
+	case in.once && p.AdminID != "" && c.assignedBy(p.AdminID):
+		result.Team, result.TeamName = c.TeamAssigneeID, ""
+		return result, nil
+	case c.TeamAssigneeID == team.ID:
+		return result, nil
+	case r.config.DryRun:
+		result.Assigned = true
+		return result, nil
+	case ctx.Err() != nil:
+		return result, ctx.Err()
+	}
+	return r.assign(writing, teams, ref, c.TeamAssigneeID, result)
+}
+
+// assignedBy reports whether a teammate has assigned the conversation to a team.
+func (c *Conversation) assignedBy(id AdminID) bool {
+	return slices.ContainsFunc(c.Parts.Items, func(p ConversationPart) bool {
+		return p.AssignedTo != nil && p.AssignedTo.Type == "team" && p.Author.Type == "admin" && AdminID(p.Author.ID) == id
+	})
+}
+
+const (
+	// maxAssigns is how often one conversation is assigned at the most, where the outcome is not known.
+	maxAssigns = 3
+	// lookAfter gives a write that seems lost the time to be done.
+	lookAfter = time.Second
+)
+
+// assign assigns a conversation that was with the team before, or with none, to the team of result.
+func (r *Router) assign(ctx context.Context, teams *roster, ref TeamRef, before TeamID, result RouteResult) (RouteResult, error) {
+	renewed := false
+	for n := 1; ; n++ {
+		c, err := r.client.Conversations.Assign(ctx, result.Conversation, AssignParams{To: ToTeam(result.Team), Body: r.note(result)})
+		result.Assigned = c != nil
+		switch {
+		case err == nil || result.Assigned:
+			return result, err
+		case errors.Is(err, ErrOutcomeUnknown):
+			now, failed := r.look(ctx, result.Conversation)
+			switch {
+			case failed != nil:
+				return result, &callError{untitled(err) + "; a look at it failed: " + untitled(failed), []error{err}}
+			case now == result.Team:
+				result.Assigned = true
+				return result, nil
+			case now != before || n == maxAssigns: // somebody else has decided
+				return result, err
+			}
+		case errors.Is(err, ErrTeamNotFound) && !renewed:
+			renewed = true
+			old := result.Team
+			now, failed := r.renew(ctx, teams)
+			if failed != nil {
+				return result, &callError{untitled(err) + "; " + untitled(failed), []error{err}}
+			}
+			teams = now
+			team, ok := teams.found[ref]
+			switch {
+			case !ok:
+				return result, teams.vanished(result, teams.missing[ref], err)
+			case team.ID == old:
+				return result, teams.vanished(result, fmt.Sprintf("Intercom lists team %s and does not take it: %s", old, untitled(err)), err)
+			}
+			result.Team, result.TeamName = team.ID, team.Name
+		default:
+			return result, err
+		}
+	}
+}
+
+// look returns the team that a conversation is with, a moment after it may have been assigned.
+func (r *Router) look(ctx context.Context, id ConversationID) (TeamID, error) {
+	if err := sleep(ctx, lookAfter); err != nil {
+		return "", err
+	}
+	c, err := r.client.Conversations.Get(ctx, id)
+	if err != nil {
+		return "", err
+	}
+	return c.TeamAssigneeID, nil
 }
 
 // note is what goes with an assignment. Intercom reads it as HTML, and topics may be anybody's words.

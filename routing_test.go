@@ -112,6 +112,7 @@ func TestRoute(t *testing.T) {
 			r := newRouter(t, srv.Client(), tt.config)
 			ctx := ctxAs(t.Context(), ids.Agent)
 			id := ids.Conversations[10] // with no team
+			tt.want.Conversation = id
 			got, err := r.Route(ctx, id, tt.topic)
 			require.NoError(t, err)
 			assert.Equal(t, tt.want, got)
@@ -145,7 +146,7 @@ func TestRouteWithoutARoute(t *testing.T) {
 		require.EqualError(t, err, want)
 		require.ErrorIs(t, err, intercomrbac.ErrNoRoute)
 		assert.Contains(t, intercomrbac.Advice(err), "Fallback")
-		assert.Equal(t, intercomrbac.RouteResult{Topic: topic}, got)
+		assert.Equal(t, intercomrbac.RouteResult{Conversation: ids.Conversations[10], Topic: topic}, got)
 	}
 	assert.Empty(t, srv.Calls())
 }
@@ -160,6 +161,7 @@ func TestRouteToAVanishedTeam(t *testing.T) {
 	require.NoError(t, r.Verify(ctx))
 	srv.RemoveTeam(ids.Sales)
 	got, err := r.Route(ctx, ids.Conversations[10], "sales")
+	require.EqualError(t, err, `intercomrbac: Router: topic "sales": no team has the name "Sales"; the teams that exist: "Billing", "Technical Support"`)
 	require.ErrorIs(t, err, intercomrbac.ErrTeamNotFound)
 	assert.False(t, got.Assigned)
 	_, err = r.Route(ctx, ids.Conversations[10], "sales")
@@ -167,7 +169,7 @@ func TestRouteToAVanishedTeam(t *testing.T) {
 	srv.AddTeam(intercomtest.Team{ID: "77", Name: "Sales"})
 	got, err = r.Route(ctx, ids.Conversations[10], "sales")
 	require.NoError(t, err)
-	assert.Equal(t, intercomrbac.RouteResult{Topic: "sales", Team: "77", TeamName: "Sales", Assigned: true}, got)
+	assert.Equal(t, intercomrbac.RouteResult{Conversation: ids.Conversations[10], Topic: "sales", Team: "77", TeamName: "Sales", Assigned: true}, got)
 }
 
 // Under a guard the router may do what its principal may.
