@@ -223,8 +223,8 @@ func (s *idSet) len() int { return len(s.numbers) + len(s.others) }
 // recentIDs remembers the last ids that were added: recentSize at least, twice as many at most.
 type recentIDs struct{ newer, older idSet }
 
-// recentSize ids take about a megabyte, twice.
-const recentSize = 1 << 15
+// recentSize ids are many more than a page, and take a third of a megabyte, twice.
+const recentSize = 1 << 13
 
 func (r *recentIDs) has(id ConversationID) bool { return r.newer.has(id) || r.older.has(id) }
 

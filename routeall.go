@@ -46,7 +46,7 @@ const (
 //
 // Only the ids are taken from conversations: each is read again before it is assigned. So it does no harm that a page of a search is older
 // than what was done since, and one that is with its team already is left there. Assigning may change what the search returns: those
-// of a page are all known before the first of it is assigned, an id that comes again is skipped (of the last 32,768 ids at least), and one
+// of a page are all known before the first of it is assigned, an id that comes again is skipped (of the last 8,192 ids at least), and one
 // that the search has left out meanwhile is found by the next RouteAll. A team that has vanished is an error of the conversations that
 // were for it, and is not looked for by name again for each.
 //
