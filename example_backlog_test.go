@@ -69,7 +69,7 @@ func ExampleRouter_RouteAll() {
 		fmt.Println(err)
 		return
 	}
-	defer checkpoint.Close() //nolint:errcheck // each mark is on disk
+	defer checkpoint.Close() // each mark is on disk
 
 	ctx := intercomrbac.WithPrincipal(context.Background(), intercomrbac.Principal{Service: "backlog", AdminID: ids.Manager})
 	waiting := client.Conversations.SearchAll(ctx, intercomrbac.SearchParams{

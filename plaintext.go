@@ -11,23 +11,34 @@ import (
 // opened and never closed is text: a message that breaks off, or means to hide the rest, hides nothing. It takes time in
 // proportion to the length, whatever the text.
 func appendPlain(dst []byte, text string) []byte {
+	if strings.Contains(text, "<") {
+		text = withoutMarkup(text)
+	}
+	return appendFolded(dst, html.UnescapeString(text))
+}
+
+// withoutMarkup returns HTML without its tags. Entities stay as they are.
+func withoutMarkup(text string) string {
 	var m markup
+	var b strings.Builder
+	b.Grow(len(text))
 	for text != "" {
 		i := strings.IndexByte(text, '<')
 		if i < 0 {
-			return appendFolded(dst, html.UnescapeString(text))
+			break
 		}
 		n, gap := m.skip(text[i:])
 		if n == 0 { // no tag but a sign
-			i, n = i+1, 0
+			i++
 		}
-		dst = appendFolded(dst, html.UnescapeString(text[:i]))
+		b.WriteString(text[:i])
 		if gap {
-			dst = appendSpace(dst)
+			b.WriteByte(' ')
 		}
 		text = text[i+n:]
 	}
-	return dst
+	b.WriteString(text)
+	return b.String()
 }
 
 // markup knows what a text does not have from here on, so that it is looked for once.

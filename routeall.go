@@ -13,7 +13,7 @@ import (
 type RouteAllParams struct {
 	// Topic is that of all; empty has the Classifier find it for each.
 	Topic Topic
-	// Concurrency is how many are under way at a time; 0 means 16.
+	// Concurrency is how many are under way at a time, 1,000 at the most; 0 means 16. Other calls of the client wait behind as many.
 	Concurrency int
 	// Checkpoint keeps those that are done, so that another RouteAll leaves them out; nil keeps none. A dry run marks nothing.
 	Checkpoint Checkpoint
@@ -37,7 +37,8 @@ const (
 	// finishIn is how long what is being written may take after the context has ended: a rate window and more.
 	finishIn = 30 * time.Second
 	// maxInARow is how many conversations may fail one after the other because Intercom is down, before the rest is left for later.
-	maxInARow = 50
+	maxInARow      = 50
+	maxConcurrency = 1000
 )
 
 // RouteAll routes many conversations: those of a search ([ConversationsService.SearchAll]) as a rule. It does with each what [Router.Route]
@@ -115,8 +116,8 @@ func (run *routeRun) prepare(ctx context.Context, given bool) error {
 		return errNoRouter
 	case ctx == nil || !given:
 		return fmt.Errorf("%w: RouteAll: the context or conversations is nil", ErrInvalidRequest)
-	case p.Concurrency < 0 || p.Total < 0:
-		return fmt.Errorf("%w: RouteAll: neither Concurrency nor Total may be negative", ErrInvalidRequest)
+	case p.Concurrency < 0 || p.Concurrency > maxConcurrency || p.Total < 0:
+		return fmt.Errorf("%w: RouteAll: Concurrency is to be %d at the most, and neither it nor Total negative", ErrInvalidRequest, maxConcurrency)
 	case p.Topic == "" && r.config.Classifier == nil:
 		return fmt.Errorf("%w: RouteAll: there is no Topic, and the Router has no Classifier", ErrInvalidRequest)
 	case p.Topic != "" && r.ref(p.Topic) == "":
@@ -284,7 +285,8 @@ func (run *routeRun) ended(ctx context.Context) bool {
 
 // judge ends the run after an error that others will have, too.
 func (run *routeRun) judge(err error) {
-	for _, class := range []error{ErrUnauthorized, ErrNoToken, ErrNoActingAdmin, ErrNoPrincipal, ErrWrongWorkspace, ErrScopeMissing, ErrAuditUnavailable} {
+	for _, class := range []error{ErrUnauthorized, ErrNoToken, ErrNoActingAdmin, ErrNoPrincipal, ErrWrongWorkspace, ErrScopeMissing,
+		ErrAuditUnavailable, ErrAuditIncomplete} {
 		if errors.Is(err, class) {
 			run.fail(err)
 		}

@@ -7,11 +7,8 @@ import (
 	"iter"
 	"maps"
 	"net/http"
-	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
-	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -192,6 +189,7 @@ func TestRouteAllRefusesWrongParams(t *testing.T) {
 		"no router":            {nil, as, some, params{}, nil, "intercomrbac: this Router was not made by NewRouter"},
 		"no conversations":     {with, as, nil, params{}, intercomrbac.ErrInvalidRequest, "is nil"},
 		"negative concurrency": {with, as, some, params{Concurrency: -1}, intercomrbac.ErrInvalidRequest, "negative"},
+		"too many at a time":   {with, as, some, params{Concurrency: 1001}, intercomrbac.ErrInvalidRequest, "1000 at the most"},
 		"negative total":       {with, as, some, params{Total: -1}, intercomrbac.ErrInvalidRequest, "negative"},
 		"nothing to go by":     {without, as, some, params{}, intercomrbac.ErrInvalidRequest, "no Topic, and the Router has no Classifier"},
 		"a topic unknown":      {without, as, some, params{Topic: "biling"}, intercomrbac.ErrNoRoute, `did you mean "billing"?`},
@@ -298,6 +296,31 @@ func TestRouteAllUnderAGuard(t *testing.T) {
 	}
 	_, _, err = routedBy(t, r.RouteAll(t.Context(), these(mine), intercomrbac.RouteAllParams{Topic: "technical"}))
 	require.ErrorIs(t, err, intercomrbac.ErrNoPrincipal)
+}
+
+// A record that is not complete ends it. What was assigned is told, and marked.
+func TestRouteAllEndsWithItsRecord(t *testing.T) {
+	t.Parallel()
+	for _, phase := range []intercomrbac.AuditPhase{intercomrbac.PhaseIntent, intercomrbac.PhaseOutcome} {
+		d := newDesk(t, deskConfig{policy: granting(intercomrbac.Rule{Permission: "*"})})
+		d.trail.refuse = refusing(phase)
+		r := newRouter(t, d.client, intercomrbac.RouterConfig{Routes: routes{"sales": "Sales"}})
+		checkpoint := newCheckpoint(t, t.TempDir())
+		results, errs, err := routedBy(t, r.RouteAll(d.as(t, tester), these(d.Conversations...), intercomrbac.RouteAllParams{Topic: "sales", Concurrency: 1, Checkpoint: checkpoint}))
+		require.Len(t, errs, 1)
+		require.Len(t, results, 1)
+		id := d.Conversations[0]
+		c, _ := d.srv.Conversation(id)
+		assert.Equal(t, phase == intercomrbac.PhaseOutcome, c.TeamAssigneeID == d.Sales)
+		assert.Equal(t, phase == intercomrbac.PhaseOutcome, results[id].Assigned)
+		done, _ := checkpoint.Done(t.Context(), id)
+		assert.Equal(t, phase == intercomrbac.PhaseOutcome, done)
+		if phase == intercomrbac.PhaseOutcome {
+			require.ErrorIs(t, err, intercomrbac.ErrAuditIncomplete)
+		} else {
+			require.ErrorIs(t, err, intercomrbac.ErrAuditUnavailable)
+		}
+	}
 }
 
 // What goes wrong for all ends it, with what was done before; an outage leaves the rest for later.
@@ -470,111 +493,6 @@ func TestRouteAllUntilADeadline(t *testing.T) {
 	})
 }
 
-// A write whose answer was lost is looked at, and is neither done twice nor left out.
-func TestLostAnswersAreLookedAt(t *testing.T) {
-	t.Parallel()
-	type fault = intercomtest.Fault
-	for name, tt := range map[string]struct {
-		faults   []fault
-		meddle   func(*intercomtest.Conversation) // while it is in doubt
-		writes   int
-		is       error
-		assigned bool
-	}{
-		"done, and lost":            {[]fault{{Drop: true, Done: true}}, nil, 1, nil, true},
-		"done, then 502":            {[]fault{{Status: 502, Done: true}}, nil, 1, nil, true},
-		"not done":                  {[]fault{{Status: 502}}, nil, 2, nil, true},
-		"not done twice":            {[]fault{{Status: 502}, {Drop: true}}, nil, 3, nil, true},
-		"not done, then done":       {[]fault{{Status: 502}, {HTML: true, Done: true}}, nil, 2, nil, true},
-		"never done":                {[]fault{{Status: 502, Times: -1}}, nil, 3, intercomrbac.ErrOutcomeUnknown, false},
-		"somebody else decides":     {[]fault{{Status: 502}}, func(c *intercomtest.Conversation) { c.TeamAssigneeID = "814867" }, 1, intercomrbac.ErrOutcomeUnknown, false},
-		"somebody else, after ours": {[]fault{{Drop: true, Done: true}}, func(c *intercomtest.Conversation) { c.TeamAssigneeID = "814867" }, 1, intercomrbac.ErrOutcomeUnknown, false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				b := newBacklog(t, 1)
-				for _, f := range tt.faults {
-					f.Operation = "conversations.assign"
-					b.srv.Inject(f)
-				}
-				if tt.meddle != nil {
-					time.AfterFunc(500*time.Millisecond, func() { b.srv.UpdateConversation(b.ids[0], tt.meddle) })
-				}
-				got, err := b.routerOf(t, b.srv.Client()).Route(ctxAs(t.Context(), b.router), b.ids[0], "")
-				require.ErrorIs(t, err, tt.is)
-				assert.Equal(t, tt.assigned, got.Assigned)
-				assert.Equal(t, tt.writes, b.srv.CallCount("conversations.assign"))
-				_, more := b.assignments(t)
-				assert.Zero(t, more)
-			})
-		})
-	}
-	// The look may fail as well.
-	synctest.Test(t, func(t *testing.T) {
-		b := newBacklog(t, 1)
-		b.srv.Inject(fault{Operation: "conversations.assign", Status: 502})
-		time.AfterFunc(500*time.Millisecond, func() { b.srv.Inject(fault{Operation: "conversations.get", Status: 403, Code: "forbidden"}) })
-		_, err := b.routerOf(t, b.srv.Client()).Route(ctxAs(t.Context(), b.router), b.ids[0], "")
-		require.ErrorIs(t, err, intercomrbac.ErrOutcomeUnknown)
-		require.ErrorContains(t, err, "a look at it failed: conversations.get: 403")
-	})
-}
-
-// A team that vanishes is looked for once: under its name it may have another id. If it is gone that is an error of its
-// conversations alone, which names the teams that there are.
-func TestTeamsVanish(t *testing.T) {
-	t.Parallel()
-	for name, back := range map[string]bool{"for good": false, "and come back": true} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			b := newBacklog(t, 300)
-			c := b.srv.Client()
-			ctx := ctxAs(t.Context(), b.router)
-			r := b.routerOf(t, c)
-			require.NoError(t, r.Verify(ctx))
-			b.srv.RemoveTeam("814867")
-			if back {
-				b.srv.AddTeam(intercomtest.Team{ID: "900", Name: "Sales"})
-			}
-			results, errs, err := routedBy(t, r.RouteAll(ctx, unrouted(ctx, c), intercomrbac.RouteAllParams{}))
-			require.NoError(t, err)
-			for id, topic := range b.wants {
-				switch {
-				case topic != "sales":
-					require.NoError(t, errs[id])
-					assert.Equal(t, backlogTeams[topic].ID, results[id].Team)
-				case back:
-					require.NoError(t, errs[id])
-					assert.Equal(t, intercomrbac.TeamID("900"), results[id].Team)
-				default:
-					require.ErrorIs(t, errs[id], intercomrbac.ErrTeamNotFound)
-					require.EqualError(t, errs[id], `intercomrbac: Router: topic "sales": no team has the name "Sales"; the teams that exist: "Billing", "Technical Support"`)
-				}
-			}
-			assert.Equal(t, 2, b.srv.CallCount("teams.list"), "once for all of them")
-			_, more := b.assignments(t)
-			assert.Zero(t, more)
-		})
-	}
-}
-
-// A team that Intercom lists and does not take is an error, too.
-func TestTeamThatIsListedAndNotTaken(t *testing.T) {
-	t.Parallel()
-	b := newBacklog(t, 1)
-	b.srv.Inject(intercomtest.Fault{Operation: "conversations.assign", Status: 404, Code: "team_unavailable", Message: "Not now"})
-	for i := range 30 {
-		b.srv.AddTeam(intercomtest.Team{Name: fmt.Sprintf("Team %02d", i)})
-	}
-	_, err := b.routerOf(t, b.srv.Client()).Route(ctxAs(t.Context(), b.router), b.ids[0], "")
-	require.ErrorIs(t, err, intercomrbac.ErrTeamNotFound)
-	require.ErrorContains(t, err, `Router: topic "billing": Intercom lists team 814865 and does not take it: conversations.assign: 404 team_unavailable`)
-	require.ErrorContains(t, err, `; the teams that exist: "Billing", "Sales", "Team 00", `)
-	require.ErrorContains(t, err, ` and 13 more`)
-	assert.Equal(t, 1, b.srv.CallCount("conversations.assign"))
-}
-
 // classifierFunc is a classifier of a service's own.
 type classifierFunc func(*intercomrbac.Conversation) (intercomrbac.Topic, string, error)
 
@@ -626,7 +544,8 @@ func TestRouteAllOutlivesItsLoop(t *testing.T) {
 		checkpoint := newCheckpoint(t, t.TempDir())
 		b.srv.Inject(intercomtest.Fault{Operation: "conversations.assign", Delay: time.Second, Times: -1})
 		assert.PanicsWithValue(t, "enough", func() {
-			for range b.routerOf(t, c).RouteAll(ctx, these(b.ids...), intercomrbac.RouteAllParams{Checkpoint: checkpoint}) {
+			for _, err := range b.routerOf(t, c).RouteAll(ctx, these(b.ids...), intercomrbac.RouteAllParams{Checkpoint: checkpoint}) {
+				assert.NoError(t, err)
 				panic("enough")
 			}
 		})
@@ -674,111 +593,4 @@ func TestRouteAllEndsWithItsCheckpoint(t *testing.T) {
 		assert.Len(t, results, once)
 		assert.LessOrEqual(t, once, 25)
 	}
-}
-
-func newCheckpoint(tb testing.TB, dir string) *intercomrbac.FileCheckpoint {
-	tb.Helper()
-	c, err := intercomrbac.NewFileCheckpoint(dir)
-	require.NoError(tb, err)
-	tb.Cleanup(func() { _ = c.Close() })
-	return c
-}
-
-func TestFileCheckpoint(t *testing.T) {
-	t.Parallel()
-	dir := filepath.Join(t.TempDir(), "new", "one")
-	ctx := t.Context()
-	ids := []intercomrbac.ConversationID{"215470001", "18446744073709551615", "18446744073709551616", "007", "7", "a1-b_2"}
-	c := newCheckpoint(t, dir)
-	for _, id := range ids {
-		done, err := c.Done(ctx, id)
-		require.NoError(t, err)
-		require.False(t, done)
-		require.NoError(t, c.Mark(ctx, id))
-		require.NoError(t, c.Mark(ctx, id), "once more is no harm")
-	}
-	for _, id := range []intercomrbac.ConversationID{"", "..", "1\n2", "1 ", "last", "é1"} {
-		require.ErrorIs(t, c.Mark(ctx, id), intercomrbac.ErrInvalidRequest, "%q", id)
-	}
-	_, err := intercomrbac.NewFileCheckpoint(dir)
-	require.ErrorContains(t, err, "somebody else has "+dir+" open")
-	require.NoError(t, c.Close())
-	require.NoError(t, c.Close())
-	require.EqualError(t, c.Mark(ctx, "5"), "intercomrbac: FileCheckpoint: it was closed")
-	c = newCheckpoint(t, dir)
-	assert.Equal(t, len(ids), c.Len())
-	for _, id := range ids {
-		done, err := c.Done(ctx, id)
-		require.NoError(t, err)
-		assert.True(t, done, "%q", id)
-	}
-	for _, id := range []intercomrbac.ConversationID{"0", "07", "1", "8"} {
-		done, err := c.Done(ctx, id)
-		require.NoError(t, err)
-		assert.False(t, done, "%q", id)
-	}
-	content, err := os.ReadFile(filepath.Join(dir, "done"))
-	require.NoError(t, err)
-	assert.Equal(t, "intercomrbac checkpoint 1\n215470001\n18446744073709551615\n18446744073709551616\n007\n7\na1-b_2\n", string(content))
-}
-
-// A crash at any byte costs the id that was being written, and no other.
-func TestFileCheckpointAfterACrash(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	path := filepath.Join(dir, "done")
-	whole := "intercomrbac checkpoint 1\n"
-	for i := range 20 {
-		whole += strconv.Itoa(215470000+i*977) + "\n"
-	}
-	for n := range len(whole) + 1 {
-		require.NoError(t, os.WriteFile(path, []byte(whole[:n]), 0o600))
-		c, err := intercomrbac.NewFileCheckpoint(dir)
-		require.NoError(t, err, n)
-		require.Equal(t, max((n-26)/10, 0), c.Len())
-		require.NoError(t, c.Mark(t.Context(), "42"))
-		require.NoError(t, c.Close())
-		again := newCheckpoint(t, dir)
-		done, err := again.Done(t.Context(), "42")
-		require.NoError(t, err)
-		require.True(t, done)
-		require.Equal(t, max((n-26)/10, 0)+1, again.Len())
-		require.NoError(t, again.Close())
-	}
-	require.NoError(t, os.WriteFile(path, []byte(whole+"\x00\x00\x00\n"), 0o600)) // the end of a line without its beginning
-	c := newCheckpoint(t, dir)
-	assert.Equal(t, 20, c.Len())
-	require.NoError(t, c.Close())
-	for _, damaged := range []string{"something else", "\n", whole[:40] + "\x00\n" + whole[40:], whole[:26] + "\n1\n", whole[:26] + "../1\n1\n", "1" + whole} {
-		require.NoError(t, os.WriteFile(path, []byte(damaged), 0o600))
-		_, err := intercomrbac.NewFileCheckpoint(dir)
-		require.ErrorContains(t, err, "is no part of a checkpoint", "%q", damaged)
-		content, err := os.ReadFile(path)
-		require.NoError(t, err)
-		require.Equal(t, damaged, string(content), "it is left as it is")
-	}
-}
-
-// Whatever the file holds, it is an error or a checkpoint that holds what it says from then on.
-func FuzzFileCheckpoint(f *testing.F) {
-	f.Add([]byte("intercomrbac checkpoint 1\n1\n2\n"))
-	f.Add([]byte("intercomrbac checkpoint 1\n1\n\x00"))
-	f.Add([]byte("intercom"))
-	f.Fuzz(func(t *testing.T, content []byte) {
-		dir := t.TempDir()
-		require.NoError(t, os.WriteFile(filepath.Join(dir, "done"), content, 0o600))
-		c, err := intercomrbac.NewFileCheckpoint(dir)
-		if err != nil {
-			return
-		}
-		require.NoError(t, c.Mark(t.Context(), "42"))
-		n := c.Len()
-		require.NoError(t, c.Close())
-		again := newCheckpoint(t, dir)
-		require.Equal(t, n, again.Len())
-		done, err := again.Done(t.Context(), "42")
-		require.NoError(t, err)
-		require.True(t, done)
-		require.NoError(t, again.Close())
-	})
 }

@@ -41,7 +41,8 @@ type RouterConfig struct {
 }
 
 // Router assigns conversations to teams by topic. It is made by [NewRouter] and is safe for concurrent use. It acts as the
-// principal of the context: under a guard it needs teams:read, conversations:read and conversations:assign.
+// principal of the context: under a guard it needs teams:read, conversations:read and conversations:assign. Its principals share what it
+// knows of the teams.
 type Router struct {
 	client *Client
 	config RouterConfig
