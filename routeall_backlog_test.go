@@ -35,9 +35,11 @@ func TestBacklogWithFaultsAndInterruptions(t *testing.T) {
 		b := newBacklog(t, n, intercomtest.WithRateLimit(limit))
 		dir := t.TempDir()
 		random := rand.New(rand.NewPCG(10, 10))
-		faults := []intercomtest.Fault{
-			{Status: 429}, {Status: 502}, {Status: 502, Done: true}, {Drop: true}, {Drop: true, Done: true},
-			{Operation: "conversations.assign", Drop: true, Done: true}, {Operation: "conversations.assign", Status: 502},
+		var faults []intercomtest.Fault // a search that fails ends it: see TestRouteAllEndsWithItsSearch
+		for _, f := range []intercomtest.Fault{{Status: 429}, {Status: 502}, {Status: 502, Done: true}, {Drop: true}, {Drop: true, Done: true}} {
+			for _, f.Operation = range []string{"conversations.get", "conversations.assign"} {
+				faults = append(faults, f)
+			}
 		}
 		right := map[intercomrbac.Topic][]intercomrbac.TeamID{"billing": {"814865"}, "technical": {"814866"}, "sales": {"814867", "900"}}
 		errs := map[intercomrbac.ConversationID]error{}
@@ -81,7 +83,7 @@ func TestBacklogWithFaultsAndInterruptions(t *testing.T) {
 				}
 			}()
 			if session < 3 {
-				require.Greater(t, time.Since(began), 20*time.Second)
+				require.GreaterOrEqual(t, time.Since(began), 10*time.Second, "there are windows")
 			}
 			for _, w := range b.srv.RateStats().Windows {
 				if w.Start.After(began) && w.Start.Add(10*time.Second).Before(time.Now()) { // whole ones, after the first
@@ -94,7 +96,7 @@ func TestBacklogWithFaultsAndInterruptions(t *testing.T) {
 		for id, topic := range b.wants {
 			c, _ := b.srv.Conversation(id)
 			if err := errs[id]; err != nil {
-				class := "of unknown outcome"
+				class := "for want of an answer"
 				switch {
 				case strings.Contains(err.Error(), `no team has the name "Technical Support"; the teams that exist: "Billing", "Sales"`):
 					class = "for a team that is gone"
@@ -112,12 +114,13 @@ func TestBacklogWithFaultsAndInterruptions(t *testing.T) {
 		}
 		once, more := b.assignments(t)
 		share := float64(used) / float64(windows*limit)
+		assert.Positive(t, windows)
 		assert.Zero(t, more, "a double assignment")
 		assert.GreaterOrEqual(t, once, routed)
 		assert.Positive(t, failed["for a team that is gone"])
 		assert.Zero(t, b.srv.RateStats().Refused)
 		assert.GreaterOrEqual(t, share, 0.95)
-		assert.Less(t, failed["of unknown outcome"], n/100)
+		assert.Less(t, failed["for want of an answer"], n/100)
 		soak.Report(t, "I10.1", "%d conversations, %d faults, 3 interruptions: %d in the right team, %v in the list of errors, %d assigned twice, %d refused for rate, %.1f %% of the budget used in %d windows",
 			n, injected, routed, failed, more, b.srv.RateStats().Refused, 100*share, windows)
 	})
