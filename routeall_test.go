@@ -402,11 +402,13 @@ func TestRouteAllInterrupted(t *testing.T) {
 	t.Parallel()
 	for _, leave := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
-			b := newBacklog(t, 300, intercomtest.WithRateLimit(100))
+			b := newBacklog(t, 300, intercomtest.WithRateLimit(1000))
 			c := b.srv.Client()
 			ctx, cancel := context.WithCancel(ctxAs(t.Context(), b.router))
 			defer cancel()
-			b.srv.Inject(intercomtest.Fault{Operation: "conversations.assign", Delay: 300 * time.Millisecond, Times: -1})
+			for i := range 150 { // so that some are being written at any time
+				b.srv.Inject(intercomtest.Fault{Operation: "conversations.assign", Delay: time.Duration(100+i*37%400) * time.Millisecond})
+			}
 			checkpoint := newCheckpoint(t, t.TempDir())
 			told := map[intercomrbac.ConversationID]bool{}
 			var whole error
@@ -431,6 +433,7 @@ func TestRouteAllInterrupted(t *testing.T) {
 			once, more := b.assignments(t)
 			assert.Zero(t, more)
 			assert.Equal(t, once, checkpoint.Len())
+			assert.Greater(t, once, 100)
 			assert.LessOrEqual(t, once, 100+16)
 			if leave {
 				assert.Len(t, told, 100)

@@ -70,33 +70,36 @@ func TestTeamsVanish(t *testing.T) {
 	for name, back := range map[string]bool{"for good": false, "and come back": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := newBacklog(t, 300)
-			c := b.srv.Client()
-			ctx := ctxAs(t.Context(), b.router)
-			r := b.routerOf(t, c)
-			require.NoError(t, r.Verify(ctx))
-			b.srv.RemoveTeam("814867")
-			if back {
-				b.srv.AddTeam(intercomtest.Team{ID: "900", Name: "Sales"})
-			}
-			results, errs, err := routedBy(t, r.RouteAll(ctx, unrouted(ctx, c), intercomrbac.RouteAllParams{}))
-			require.NoError(t, err)
-			for id, topic := range b.wants {
-				switch {
-				case topic != "sales":
-					require.NoError(t, errs[id])
-					assert.Equal(t, backlogTeams[topic].ID, results[id].Team)
-				case back:
-					require.NoError(t, errs[id])
-					assert.Equal(t, intercomrbac.TeamID("900"), results[id].Team)
-				default:
-					require.ErrorIs(t, errs[id], intercomrbac.ErrTeamNotFound)
-					require.EqualError(t, errs[id], `intercomrbac: Router: topic "sales": no team has the name "Sales"; the teams that exist: "Billing", "Technical Support"`)
+			synctest.Test(t, func(t *testing.T) {
+				b := newBacklog(t, 300)
+				c := b.srv.Client()
+				ctx := ctxAs(t.Context(), b.router)
+				r := b.routerOf(t, c)
+				require.NoError(t, r.Verify(ctx))
+				b.srv.RemoveTeam("814867")
+				b.srv.Inject(intercomtest.Fault{Operation: "conversations.assign", Delay: time.Second, Times: -1}) // so that several find out at once
+				if back {
+					b.srv.AddTeam(intercomtest.Team{ID: "900", Name: "Sales"})
 				}
-			}
-			assert.Equal(t, 2, b.srv.CallCount("teams.list"), "once for all of them")
-			_, more := b.assignments(t)
-			assert.Zero(t, more)
+				results, errs, err := routedBy(t, r.RouteAll(ctx, unrouted(ctx, c), intercomrbac.RouteAllParams{}))
+				require.NoError(t, err)
+				for id, topic := range b.wants {
+					switch {
+					case topic != "sales":
+						require.NoError(t, errs[id])
+						assert.Equal(t, backlogTeams[topic].ID, results[id].Team)
+					case back:
+						require.NoError(t, errs[id])
+						assert.Equal(t, intercomrbac.TeamID("900"), results[id].Team)
+					default:
+						require.ErrorIs(t, errs[id], intercomrbac.ErrTeamNotFound)
+						require.EqualError(t, errs[id], `intercomrbac: Router: topic "sales": no team has the name "Sales"; the teams that exist: "Billing", "Technical Support"`)
+					}
+				}
+				assert.Equal(t, 2, b.srv.CallCount("teams.list"), "once for all of them")
+				_, more := b.assignments(t)
+				assert.Zero(t, more)
+			})
 		})
 	}
 }
