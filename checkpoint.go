@@ -21,8 +21,8 @@ import (
 type Checkpoint interface {
 	// Done reports whether a conversation was marked.
 	Done(ctx context.Context, id ConversationID) (bool, error)
-	// Mark returns once the conversation is remembered for good. It is called when the conversation is with its team, before that is
-	// told, also after ctx of RouteAll has ended: its own then has ten seconds.
+	// Mark returns once the conversation is remembered for good. It is called when the conversation is with its team, before the result
+	// comes, and also after the context of RouteAll has ended: ctx has ten seconds of its own.
 	Mark(ctx context.Context, id ConversationID) error
 }
 

@@ -60,12 +60,13 @@ const (
 //
 // # Interruptions
 //
-// When ctx ends, or the loop is left, no other conversation is begun, and assignments under way are ended, for 30 seconds at the most:
-// those that wait for a rate window have theirs. What was not assigned for that is not told. What was assigned is in the Checkpoint
-// before it is told; after the loop was left, it is there only. When RouteAll returns none of its goroutines is left.
+// When ctx ends, or the loop is left, no other conversation is begun, and the assignments under way are finished, in 30 seconds at the most:
+// one that waits for a rate window has its turn. Of a conversation that was not assigned because of that there is no result. What was
+// assigned is in the Checkpoint before its result comes; once the loop was left, it is there alone. When RouteAll returns, none of its
+// goroutines is left.
 //
-// With the same Checkpoint another RouteAll goes on: it skips what is done and tries again what failed. What a crash kept from being
-// marked is with its team, and is not assigned again.
+// With the same Checkpoint another RouteAll goes on: it skips what is done and tries again what failed. A conversation that a crash kept
+// from being marked is with its team, and is not assigned again unless somebody has moved it since.
 //
 // RouteAll acts as the principal of ctx, and each assignment is on a guard's record. A [Principal] is a snapshot of role and teams: for
 // work that takes longer than a role may be old, use a guard with Roles, which looks them up anew, or make the principal anew and go on
@@ -93,7 +94,7 @@ type routeRun struct {
 	stop     context.CancelFunc // begins nothing more
 	cut      context.CancelFunc // ends what is written
 	results  chan routed
-	under    int // way
+	under    int // so many are under way
 	late     <-chan time.Time
 	seen     recentIDs
 	progress RouteProgress
