@@ -65,7 +65,11 @@
 //
 // # Routing
 //
-// A [Router] assigns conversations to teams by topic, as the principal of the context.
+// A [Router] assigns conversations to teams by topic, as the principal of the context. A [Classifier], made by [NewClassifier]
+// of rules by tag, attribute and keywords, finds the topic and says why. [Router.RouteAll] works off a backlog as fast as the
+// rate windows allow, and with a [Checkpoint] goes on where it was interrupted; each conversation is read before it is
+// assigned, and looked at where the outcome of that is not known. [Router.Handler] routes what a [Receiver] is told of,
+// once.
 //
 // # Errors
 //

@@ -268,8 +268,8 @@ type RouteResult struct {
 //
 // Where a team is not there any more the teams are listed once more, by name it may have another id by then; if that does not help it is
 // ErrTeamNotFound, with the teams that exist. Where the outcome of the assignment is not known Route looks at the conversation a second
-// later, and assigns again, twice at most, only if it is where it was. What Intercom does later than that with a request that seemed lost
-// cannot be told.
+// later. If it is with the team by then all is well; if not the error is ErrOutcomeUnknown, and nothing is sent again: what Intercom does
+// later than that with a request that seemed lost cannot be told.
 func (r *Router) Route(ctx context.Context, id ConversationID, topic Topic) (RouteResult, error) {
 	if r == nil || r.client == nil {
 		return RouteResult{Conversation: id}, errNoRouter
@@ -367,7 +367,7 @@ func (r *Router) route(ctx, writing context.Context, in routing) (RouteResult, e
 	case ctx.Err() != nil:
 		return result, ctx.Err()
 	}
-	return r.assign(writing, teams, ref, c.TeamAssigneeID, result)
+	return r.assign(writing, teams, ref, result)
 }
 
 // assignedBy reports whether a teammate has assigned the conversation to a team.
@@ -377,17 +377,13 @@ func (c *Conversation) assignedBy(id AdminID) bool {
 	})
 }
 
-const (
-	// maxAssigns is how often one conversation is assigned at the most, where the outcome is not known.
-	maxAssigns = 3
-	// lookAfter gives a write that seems lost the time to be done.
-	lookAfter = time.Second
-)
+// lookAfter gives a write that seems lost the time to be done.
+const lookAfter = time.Second
 
-// assign assigns a conversation that was with the team before, or with none, to the team of result.
-func (r *Router) assign(ctx context.Context, teams *roster, ref TeamRef, before TeamID, result RouteResult) (RouteResult, error) {
+// assign assigns a conversation to the team of result.
+func (r *Router) assign(ctx context.Context, teams *roster, ref TeamRef, result RouteResult) (RouteResult, error) {
 	renewed := false
-	for n := 1; ; n++ {
+	for {
 		c, err := r.client.Conversations.Assign(ctx, result.Conversation, AssignParams{To: ToTeam(result.Team), Body: r.note(result)})
 		result.Assigned = c != nil
 		switch {
@@ -401,9 +397,8 @@ func (r *Router) assign(ctx context.Context, teams *roster, ref TeamRef, before 
 			case now == result.Team:
 				result.Assigned = true
 				return result, nil
-			case now != before || n == maxAssigns: // somebody else has decided
-				return result, err
 			}
+			return result, &callError{untitled(err) + "; a second later it was not with the team", []error{err}}
 		case errors.Is(err, ErrTeamNotFound) && !renewed:
 			renewed = true
 			old := result.Team
