@@ -44,6 +44,7 @@ type call struct {
 	assignee string
 
 	verdict   *verdict // the gate's own
+	probe     bool     // it is to find out about a scope, not for what needs it
 	rewritten bool     // the gate has changed op, query or body
 	nothing   []byte   // the answer, where the gate knows it without asking
 	sent      bool     // a request has left the process
@@ -295,7 +296,7 @@ func (c *Client) send(ctx context.Context, in *call, target string, body []byte)
 		if a.body != nil && a.body.Cap() <= 1<<20 {
 			buffers.Put(a.body)
 		}
-		err = c.s.tenant.heard(ctx, in.op, err)
+		err = c.s.tenant.heard(ctx, in, err)
 		if err == nil {
 			return nil
 		}

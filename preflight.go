@@ -87,6 +87,13 @@ var probes = []probe{
 	{path: "/help_center/collections", query: onePerPage},
 }
 
+// probed is what each answer of Intercom to a probe has. What a proxy says, or nothing, is no answer.
+type probed struct {
+	Type string `json:"type"`
+}
+
+func (p *probed) complete() bool { return p.Type != "" }
+
 // nobodyExternalID is an id that no service gives to a customer. If one does, the answer shows as much.
 const nobodyExternalID = "intercomrbac-preflight-nobody"
 
@@ -115,7 +122,8 @@ func probeOf(scope Scope) (probe, Operation, bool) {
 // Intercom has no call that tells the scopes of a token.
 //
 // The probes go the way of all calls, as the principal of ctx: a guard may deny one, which is PreflightUnknown and on its
-// record, and they wait for slots of the rate limit. They do not count as [Client.UsedOperations]. Once the token turns out
+// record, and they wait for slots of the rate limit. They do not count as [Client.UsedOperations], and a scope that they find
+// missing not as one that the app lacks ([Workspaces.Health]). Once the token turns out
 // to be dead nothing more is sent, and all results say so. An error means that nothing was found out: ops are invalid
 // (ErrInvalidRequest), or ctx ended.
 func Preflight(ctx context.Context, client *Client, ops ...Operation) ([]PreflightResult, error) {
@@ -191,11 +199,15 @@ func writes(ops []Operation, scope Scope) bool {
 
 // find sends a probe and takes down what it shows. It returns an error where that is nothing because ctx ends.
 func (r *PreflightResult) find(ctx context.Context, c *Client, p probe, op Operation) error {
-	in := call{op: op, args: p.args}
+	var out probed
+	in := call{op: op, args: p.args, out: &out, probe: true}
 	if p.query != nil {
 		in.query = p.query()
 	}
 	err := c.do(ctx, &in)
+	if err == nil && in.sent && !out.complete() { // as where the status is 204
+		err = &callError{op.Name + ": the answer is empty", []error{ErrBadResponse}}
+	}
 	dead := err != nil && !errors.Is(err, ErrDenied) && tokenIsDead(ctx, c, op, err)
 	late := err != nil && !in.sent && errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, ErrDenied)
 	if ended := ctx.Err(); ended != nil || late {
@@ -207,7 +219,7 @@ func (r *PreflightResult) find(ctx context.Context, c *Client, p probe, op Opera
 	r.Probe, r.Err = op.Name, err
 	sent := op.Method + " " + op.Path
 	switch {
-	case in.sent && (err == nil || in.answered):
+	case in.sent && (err == nil || in.answered) && out.complete():
 		r.Status, r.Why = PreflightGranted, sent+" was answered"
 		return nil
 	case err == nil:
@@ -243,7 +255,7 @@ func tokenIsDead(ctx context.Context, c *Client, op Operation, err error) bool {
 	if !saysDead(err) || op == opAdminsMe {
 		return saysDead(err)
 	}
-	return saysDead(c.do(ctx, &call{op: opAdminsMe}))
+	return saysDead(c.do(ctx, &call{op: opAdminsMe, probe: true}))
 }
 
 // saysNobody reports whether Intercom, and no proxy before it, looked for a contact and found none.

@@ -270,6 +270,44 @@ func TestPreflightAndNotFound(t *testing.T) {
 	}
 }
 
+// Only what looks like an answer of Intercom's is one: a proxy may say 200 and nothing, or something of its own.
+func TestPreflightDoesNotTakeSilenceForAYes(t *testing.T) {
+	t.Parallel()
+	for _, answer := range []mockAnswer{{status: 200}, {status: 202}, {status: 204}, json200("{}"), json200("[]"), json200(`{"status":"ok"}`), json200(`{"type":null}`), json200(`{"type":[]}`)} {
+		m := newMock(t, answer)
+		results, err := intercomrbac.Preflight(t.Context(), m.Client, lookup(t, "admins.list"))
+		require.NoError(t, err)
+		assert.Equal(t, intercomrbac.PreflightUnknown, results[0].Status, "%d %s", answer.status, answer.body)
+		require.ErrorIs(t, results[0].Err, intercomrbac.ErrBadResponse)
+	}
+}
+
+// A workspace is as well after a preflight as before: what was looked for is not what the app needs.
+func TestPreflightLeavesTheHealthOfAWorkspace(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRevocable(t)
+		r.fake.AddToken(r.token, intercomrbac.ScopeReadOneAdmin)
+		results, err := intercomrbac.Preflight(t.Context(), r.client, lookup(t, "tags.list"))
+		require.NoError(t, err)
+		require.Equal(t, intercomrbac.PreflightScopeMissing, results[0].Status)
+		h, err := r.all.Health(t.Context(), "acme0001", time.Time{})
+		require.NoError(t, err)
+		assert.Equal(t, intercomrbac.HealthOK, h.State)
+		_, err = r.client.Tags.List(t.Context())
+		require.ErrorIs(t, err, intercomrbac.ErrScopeMissing)
+		h, err = r.all.Health(t.Context(), "acme0001", time.Time{})
+		require.NoError(t, err)
+		assert.Equal(t, intercomrbac.HealthUnhealthy, h.State, "a call that the app makes is one that it needs")
+		r.fake.AddToken(r.token)
+		_, err = intercomrbac.Preflight(t.Context(), r.client, lookup(t, "tags.list"))
+		require.NoError(t, err)
+		h, err = r.all.Health(t.Context(), "acme0001", time.Time{})
+		require.NoError(t, err)
+		assert.Equal(t, intercomrbac.HealthOK, h.State, "a scope that turns out to be there is not lacking")
+	})
+}
+
 func TestPreflightUnderAGuard(t *testing.T) {
 	t.Parallel()
 	ops := []intercomrbac.Operation{lookup(t, "admins.get"), lookup(t, "contacts.get"), lookup(t, "conversations.get")}

@@ -91,11 +91,13 @@ func (t *tenant) holds(w Workspace) bool {
 }
 
 // heard takes a second look if a call failed as with a dead token, and returns the call's error.
-func (t *tenant) heard(ctx context.Context, op Operation, err error) error {
+func (t *tenant) heard(ctx context.Context, in *call, err error) error {
 	if t == nil {
 		return err
 	}
-	t.learn(op.Scope, err)
+	if !in.probe || err == nil { // what Preflight looks for need not be what the app needs
+		t.learn(in.op.Scope, err)
+	}
 	if !saysDead(err) {
 		return err
 	}
