@@ -103,6 +103,13 @@ func (in *call) checkBody(ctx context.Context) error {
 			if odd := slices.DeleteFunc(in.spelt(name), func(key string) bool { return key == name }); len(odd) > 0 {
 				return invalid(in.op, "the query's %.40q would be read as %s: write it so", odd[0], name)
 			}
+			if _, given := members[name]; given {
+				return invalid(in.op, "%s belongs into the query, not into the Body", name)
+			}
+			// Those are flags, which Rails reads from other words as well.
+			if values := in.query[name]; len(values) > 0 && (len(values) > 1 || values[0] != "true" && values[0] != "false") {
+				return invalid(in.op, "the query must say %s once, as true or as false", name)
+			}
 		}
 		more := len(strings.Fields(o.Body+" "+o.Query)) > len(strings.Fields(in.op.Body+" "+in.op.Query))
 		if more && o.missing(members, in.query) == "" {
@@ -117,6 +124,9 @@ func (in *call) checkBody(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := in.checkContacts(members); err != nil {
+		return err
+	}
 	if kind, ok := memberText(members["type"]); ok {
 		in.assignee = assigneeKind(in.op, kind)
 	}
@@ -126,19 +136,22 @@ func (in *call) checkBody(ctx context.Context) error {
 	return nil
 }
 
+// actorMembers are the members of a body that name an acting admin, beside from.id. The sender is that of news
+// (newsItemRequest).
+var actorMembers = []string{"admin_id", "author_id", "sender_id"}
+
 // checkActors refuses a call in the name of an admin that the operation's Actor does not say: nobody would check whose.
 func (in *call) checkActors() error {
 	says := func(name string) error {
 		return invalid(in.op, "%s says which admin acts: name it as the operation's Actor", name)
 	}
-	if in.op.Actor != "admin_id" && len(in.spelt("admin_id")) > 0 {
-		return says("admin_id")
+	for _, name := range actorMembers {
+		if in.op.Actor != name && len(in.spelt(name)) > 0 {
+			return says(name)
+		}
 	}
 	if in.op.Actor != "from.id" && slices.ContainsFunc(in.spelt("from"), func(key string) bool { return key != "from" }) {
 		return says("from.id")
-	}
-	if in.op.Actor != "author_id" && len(in.spelt("author_id")) > 0 {
-		return says("author_id")
 	}
 	if len(in.spelt("translated_content")) > 0 { // each of them may name an author
 		return invalid(in.op, "translated_content belongs into the Body, not into the query")
@@ -151,11 +164,10 @@ func (in *call) checkActors() error {
 	var members map[string]json.RawMessage
 	var from map[string]json.RawMessage // no struct: its members would match in any case
 	_ = json.Unmarshal(raw, &members)   // what is no object has no members
-	if _, ok := members["admin_id"]; ok && in.op.Actor != "admin_id" {
-		return says("admin_id")
-	}
-	if _, ok := members["author_id"]; ok && in.op.Actor != "author_id" {
-		return says("author_id")
+	for _, name := range actorMembers {
+		if _, ok := members[name]; ok && in.op.Actor != name {
+			return says(name)
+		}
 	}
 	if in.op.Actor != "author_id" { // otherwise once the author is known
 		if err := in.checkTranslations(members); err != nil {
@@ -300,6 +312,59 @@ func isBlank(raw json.RawMessage) bool {
 	return ok && strings.TrimSpace(text) == "" || slices.Contains([]string{"", "null", "false", "[]", "{}"}, string(raw))
 }
 
+// checkContacts holds a body to naming contacts by their ids, as the methods do: of an address Intercom would make a
+// contact, and with "untag" it would take the tag off.
+func (in *call) checkContacts(members map[string]json.RawMessage) error {
+	switch in.op.Name {
+	case opConversationsAttachContact.Name:
+		for name := range members {
+			if name != "admin_id" && name != "customer" {
+				return invalid(in.op, "the Body may have admin_id and customer and nothing else, and has %.40q", name)
+			}
+		}
+		if len(in.query) > 0 {
+			return invalid(in.op, "all that it is told belongs into the Body, not into the query")
+		}
+		customer, err := in.contactOf(members["customer"], "intercom_user_id", "user_id")
+		if err != nil {
+			return err
+		}
+		members["customer"], err = json.Marshal(customer)
+		return err
+	case opTagsApply.Name:
+		var users []json.RawMessage
+		if json.Unmarshal(members["users"], &users) != nil || len(users) == 0 {
+			return invalid(in.op, "the Body's users must be a list of contacts")
+		}
+		list := make([]map[string]string, 0, len(users))
+		for _, raw := range users {
+			user, err := in.contactOf(raw, "id")
+			if err != nil {
+				return err
+			}
+			list = append(list, user)
+		}
+		var err error
+		members["users"], err = json.Marshal(list)
+		return err
+	}
+	return nil
+}
+
+// contactOf reads an object that names a contact by one of these members and has no other.
+func (in *call) contactOf(raw json.RawMessage, names ...string) (map[string]string, error) {
+	var object map[string]json.RawMessage
+	if json.Unmarshal(raw, &object) == nil && len(object) == 1 {
+		for _, name := range names {
+			id, ok := memberText(object[name])
+			if ok && id != "" && (name == "user_id" || ContactID(id).check(in.op) == nil) {
+				return map[string]string{name: id}, nil
+			}
+		}
+	}
+	return nil, invalid(in.op, "each contact in the Body is an object with an id as %s and nothing else", strings.Join(names, " or "))
+}
+
 func (in *call) readActor(ctx context.Context, members map[string]json.RawMessage) error {
 	outer, inner, nested := strings.Cut(in.op.Actor, ".")
 	if len(in.spelt(outer)) > 0 {
@@ -327,7 +392,7 @@ func (in *call) readActor(ctx context.Context, members map[string]json.RawMessag
 	case !given && ctx != nil:
 		if p, _ := PrincipalFrom(ctx); p.AdminID != "" {
 			holder[name], _ = json.Marshal(p.AdminID)
-			if in.op.Actor == "author_id" && isNumber(p.AdminID) { // by Intercom's description a number
+			if (in.op.Actor == "author_id" || in.op.Actor == "sender_id") && isNumber(p.AdminID) { // by Intercom's description a number
 				holder[name] = json.RawMessage(p.AdminID)
 			}
 		}

@@ -24,7 +24,8 @@ var (
 )
 
 // AttachContactParams adds a contact to a conversation. Exactly one of ContactID and ExternalID says whom. By an address
-// Intercom would make a new lead where nobody has it, so that way is not offered: create the contact first.
+// Intercom would make a new lead where nobody has it, so that way is not offered, by [Client.Do] neither: create the contact
+// first.
 type AttachContactParams struct {
 	// ContactID is Intercom's own id of the contact.
 	ContactID ContactID

@@ -114,7 +114,7 @@ type TaggedContact struct {
 func (t *AppliedTag) complete() bool { return t.ID != "" }
 
 // Apply puts a tag on many contacts at once. It needs the permission contacts:write, granted without a condition.
-// Intercom documents no way to take a tag off many. Operation tags.apply (createTag).
+// Intercom documents no way to take a tag off many, and [Client.Do] takes no contact with more than its id. Operation tags.apply (createTag).
 func (s *TagsService) Apply(ctx context.Context, params ApplyTagParams) (*AppliedTag, error) {
 	op := opTagsApply
 	if err := checkTagName(op, params.Name); err != nil {
