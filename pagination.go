@@ -92,6 +92,9 @@ func (p *pages) UnmarshalJSON(b []byte) error {
 	if len(outer.Next) == 0 || string(outer.Next) == "null" {
 		return nil
 	}
+	if len(outer.Next) > maxCursor {
+		return errPages
+	}
 	if outer.Next[0] == '"' {
 		var link string
 		if err := json.Unmarshal(outer.Next, &link); err != nil {
@@ -116,6 +119,9 @@ func (p *pages) UnmarshalJSON(b []byte) error {
 	}
 	return nil
 }
+
+// maxCursor bounds a cursor, in bytes: All keeps each to see whether one comes again.
+const maxCursor = 8 << 10
 
 var errPages = errors.New("intercomrbac: the pages of a list are of no known shape")
 

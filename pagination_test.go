@@ -223,6 +223,7 @@ func TestShapesOfNext(t *testing.T) {
 	for name, next := range map[string]string{
 		"number": `7`, "true": `true`, "list": `[]`, "cursor that is an object": `{"starting_after":{}}`, "cursor that is a fraction": `{"starting_after":1.5}`,
 		"URL without a query": `"https://api.intercom.test/base/conversations"`, "URL with a broken query": `"https://api.intercom.test/x?a=%zz"`, "word": `"c"`,
+		"cursor of 9 KB": `{"starting_after":"` + strings.Repeat("a", 9<<10) + `"}`,
 	} {
 		t.Run("refused: "+name, func(t *testing.T) {
 			t.Parallel()
