@@ -127,8 +127,15 @@ func refusal(in *call, a *answer, attempt int) error {
 	}
 	e.OutcomeUnknown = in.op.Effect != Read && errors.Is(e.class(), ErrUnavailable)
 	e.parse(a)
-	// Whose right hangs on a condition learns of no contact that it was not asked about.
-	if v := in.verdict; errors.Is(e.class(), ErrContactMerged) && (v == nil || !v.looked && !v.judged) {
+	// Whose right hangs on a condition learns of no contact that it was not asked about: either answer names another one.
+	merged := errors.Is(e.class(), ErrContactMerged)
+	switch hangs := in.verdict != nil && in.verdict.hangs; {
+	case hangs && (merged || in.op.Resource == "contact" && errors.Is(e.class(), ErrConflict)):
+		e.Message = ""
+		for i := range e.Errors {
+			e.Errors[i].Message = ""
+		}
+	case merged:
 		e.MergedInto = canonicalContact(a)
 	}
 	return e

@@ -200,9 +200,10 @@ type updateContact struct {
 	CustomAttributes       map[string]any `json:"custom_attributes,omitempty"`
 }
 
-// Update changes a contact. It is ErrConflict if another one has the external id or user e-mail. As it sets values, it is
-// sent again where an answer was lost, and then wins over a change that somebody else made in between. Operation
-// contacts.update (UpdateContact).
+// Update changes a contact. It is ErrConflict if another one has the external id or user e-mail; which one, Intercom's
+// text says, but under a guard not to those whose right hangs on a condition. As it sets values, it is sent again where an
+// answer was lost, and then wins over a change that somebody else made in between. Operation contacts.update
+// (UpdateContact).
 func (s *ContactsService) Update(ctx context.Context, id ContactID, params UpdateContactParams) (*Contact, error) {
 	op := opContactsUpdate
 	body := updateContact{params.Role, params.ExternalID, params.Email, params.EmailVerified, (*orNull)(params.Phone), (*orNull)(params.Name),

@@ -338,3 +338,38 @@ func TestMergedIntoUnderAGuard(t *testing.T) {
 	assert.Empty(t, e.MergedInto)
 	assert.NotContains(t, err.Error(), string(d.Contacts[1]))
 }
+
+// Who may change some contacts learns by no error of another one.
+func TestContactErrorsNameNobodyElse(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, ourContacts())
+	d.hide(d.Contacts[0])
+	ctx := d.as(t, tester)
+	_, err := d.client.Contacts.Update(ctx, d.Contacts[1], intercomrbac.UpdateContactParams{Email: "grace@customer.example"})
+	require.ErrorIs(t, err, intercomrbac.ErrConflict)
+	e, ok := errors.AsType[*intercomrbac.APIError](err)
+	require.True(t, ok)
+	assert.Equal(t, "conflict", e.Code)
+	assert.NotContains(t, err.Error(), string(d.Contacts[0]))
+	for _, detail := range e.Errors {
+		assert.NotContains(t, detail.Message, string(d.Contacts[0]))
+	}
+
+	all := newDesk(t, deskConfig{policy: everything()})
+	_, err = all.client.Contacts.Update(all.as(t, tester), all.Contacts[1], intercomrbac.UpdateContactParams{Email: "grace@customer.example"})
+	require.ErrorIs(t, err, intercomrbac.ErrConflict)
+	assert.ErrorContains(t, err, string(all.Contacts[0]))
+
+	byID := conditionNamed("this_one", "", func(_ intercomrbac.Principal, r intercomrbac.Resource) (bool, error) {
+		return r.ID == string(graceID), nil
+	})
+	d = newDesk(t, deskConfig{policy: granting(intercomrbac.Rule{Permission: "contacts:*", When: "this_one"}), conditions: []intercomrbac.Condition{byID}})
+	d.srv.Inject(intercomtest.Fault{Operation: "contacts.get", Status: 410, Code: "contact_merged", Message: "It went to " + string(jonasID),
+		Header: http.Header{"Link": {`</contacts/` + string(jonasID) + `>; rel="canonical"`}}})
+	_, err = d.client.Contacts.Get(d.as(t, tester), graceID)
+	require.ErrorIs(t, err, intercomrbac.ErrContactMerged)
+	e, ok = errors.AsType[*intercomrbac.APIError](err)
+	require.True(t, ok)
+	assert.Empty(t, e.MergedInto)
+	assert.NotContains(t, err.Error(), string(jonasID))
+}

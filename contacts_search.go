@@ -46,6 +46,10 @@ var contactFields = map[Field]fieldKind{
 // day or later" ask for GreaterThan the day before. Sorting goes by the second.
 //
 // A new contact may be found only minutes later; one that was merged into another is not found, nor an archived one.
+//
+// Under a guard that hides some, whether Next is set tells that a contact meets the condition also where it is hidden: by
+// many searches that finds out what hidden contacts hold. Grant contacts:read under a condition to those alone who may
+// learn that much.
 // Source: operation SearchContacts. Operation contacts.search (SearchContacts).
 func (s *ContactsService) Search(ctx context.Context, params SearchParams) (*Page[Contact], error) {
 	return searchPage[Contact](ctx, s.c, opContactsSearch, searchable{fields: contactFields, byDay: true, orEqual: true}, params)

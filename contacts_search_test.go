@@ -80,6 +80,7 @@ func TestContactQueriesThatAreRefused(t *testing.T) {
 		"null and more":              {where("custom_attributes.seats", ">=", nil), "null"},
 		"a slice and more":           {where("custom_attributes.seats", ">=", []int{1}), "one value, not a slice"},
 		"text for a truth":           {where("has_hard_bounced", "=", "yes"), "true or false"},
+		"nobody's id":                {where("owner_id", "=", intercomrbac.AdminID("")), "owner_id is compared with an empty id: for what is not set use nil"},
 		"unknown operator":           {where("name", "LIKE", "x"), `no operator "LIKE"`},
 		"three levels":               {and(or(and(where("role", "=", "user")))), "deeper than 2 levels"},
 	}

@@ -24,7 +24,8 @@ const upsertRounds = 3
 // archived one of that kind is unarchived, for only then their external id can be seen, and archived again.
 //
 // Not promised: that all is done or nothing (each step is on record, and Upsert may be called again, also after
-// ErrOutcomeUnknown); an order among those who call at once; the external id or e-mail of a user who was deleted or merged,
+// ErrOutcomeUnknown); an order among those who call at once, so that an archived user whom one call takes back may be archived
+// again by another that gives their Email with another external id; the external id or e-mail of a user who was deleted or merged,
 // which Intercom has been seen to keep taken for some days (the error is that of contacts.unarchive). Leads have no
 // identity to find them by: Role is ContactUser or empty.
 func (s *ContactsService) Upsert(ctx context.Context, params CreateContactParams) (*Contact, error) {
@@ -44,9 +45,9 @@ func (s *ContactsService) Upsert(ctx context.Context, params CreateContactParams
 		if !refused || !errors.Is(conflict, ErrConflict) || errors.Is(err, ErrAuditIncomplete) {
 			return c, err
 		}
-		c, err = s.updateInstead(ctx, params, conflict)
+		c, again, err := s.updateInstead(ctx, params, conflict)
 		switch {
-		case !isMissing(err):
+		case !again:
 			return c, err
 		case round == upsertRounds:
 			return nil, fmt.Errorf("%w: the user that is in the way is not there each time: look whether they are archived or deleted", conflict)
@@ -54,14 +55,18 @@ func (s *ContactsService) Upsert(ctx context.Context, params CreateContactParams
 	}
 }
 
-// updateInstead changes the user because of whom params could not be created.
-func (s *ContactsService) updateInstead(ctx context.Context, params CreateContactParams, conflict *APIError) (*Contact, error) {
+// updateInstead changes the user because of whom params could not be created. again says that they were gone meanwhile.
+func (s *ContactsService) updateInstead(ctx context.Context, params CreateContactParams, conflict *APIError) (c *Contact, again bool, err error) {
 	id, archived := conflicting(conflict.Message)
-	c, err := s.conflictingUser(ctx, id, params)
+	c, err = s.conflictingUser(ctx, id, params)
 	// What can be had is not archived, whatever the text says: it must not be archived in the end.
 	if archived = archived && isMissing(err); archived {
-		if err := s.Unarchive(ctx, id); err != nil {
-			return nil, err
+		err = s.Unarchive(ctx, id)
+		if errors.Is(err, ErrOutcomeUnknown) || errors.Is(err, ErrAuditIncomplete) {
+			err = fmt.Errorf("%w; contact %s may be unarchived now", err, id)
+		}
+		if err != nil {
+			return nil, isMissing(err), err
 		}
 		c, err = s.Get(ctx, id)
 	}
@@ -69,22 +74,29 @@ func (s *ContactsService) updateInstead(ctx context.Context, params CreateContac
 		err = fmt.Errorf("%w: they have another external id, or who they are cannot be told: look at them, then use Update", conflict)
 	}
 	if err != nil {
+		again = isMissing(err)
 		if archived {
 			if undone := s.Archive(ctx, id); undone != nil {
+				again = false // the next round would not know that it has something to undo
 				err = fmt.Errorf("%w; contact %s was unarchived for it, and not archived again: %w", err, id, undone)
 			}
 		}
-		return nil, err
+		return nil, again, err
 	}
 	update := params.update()
 	if update.empty() {
-		return c, nil
+		return c, false, nil
 	}
-	return s.Update(ctx, c.ID, update)
+	c, err = s.Update(ctx, c.ID, update)
+	return c, isMissing(err), err
 }
 
-// isMissing reports whether Intercom says that there is no such thing; a guard's denial tells nothing of the kind.
-func isMissing(err error) bool { return errors.Is(err, ErrNotFound) && !errors.Is(err, ErrDenied) }
+// isMissing reports whether Intercom says that there is no such contact: a guard's denial tells nothing of the kind, an
+// owner who left is another one, and what the record misses is not gone over.
+func isMissing(err error) bool {
+	other := errors.Is(err, ErrDenied) || errors.Is(err, ErrAdminNotFound) || errors.Is(err, ErrAuditIncomplete)
+	return errors.Is(err, ErrNotFound) && !other
+}
 
 // conflictingUser returns the user of an id, or if it is empty the one that params name; nil if none can be told.
 func (s *ContactsService) conflictingUser(ctx context.Context, id ContactID, params CreateContactParams) (*Contact, error) {

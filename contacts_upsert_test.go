@@ -304,6 +304,59 @@ func TestUpsertTellsWhatItLeftBehind(t *testing.T) {
 	assertOneLine(t, err.Error())
 }
 
+// What was unarchived and may still be so is named, and ends it: nobody would put it back.
+func TestUpsertDoesNotForgetWhatItLeftBehind(t *testing.T) {
+	t.Parallel()
+	missing := func(op string, times int) intercomtest.Fault {
+		return intercomtest.Fault{Operation: op, Times: times, Status: 404, Code: "not_found"}
+	}
+	for what, tt := range map[string]struct {
+		faults []intercomtest.Fault
+		sent   string
+		hint   string
+	}{
+		"neither seen nor archived yet": {[]intercomtest.Fault{missing("contacts.get", 2), missing("contacts.archive", 1)},
+			"create get unarchive get archive", "was unarchived for it, and not archived again"},
+		"in doubt": {[]intercomtest.Fault{{Operation: "contacts.unarchive", Drop: true, Done: true}}, "create get unarchive", "may be unarchived now"},
+	} {
+		srv := intercomtest.NewServer(t)
+		srv.Seed()
+		srv.UpdateContact(graceID, func(c *intercomtest.Contact) { c.Archived = true })
+		for _, f := range tt.faults {
+			srv.Inject(f)
+		}
+		_, err := srv.Client(intercomrbac.WithRetry(intercomrbac.Retry{Attempts: 1})).Contacts.Upsert(t.Context(),
+			intercomrbac.CreateContactParams{ExternalID: "customer-9", Email: "grace@customer.example"})
+		require.Error(t, err, what)
+		assert.ErrorContains(t, err, "contact "+string(graceID)+" "+tt.hint, what)
+		assert.Equal(t, tt.sent, strings.Join(sentOperations(srv), " "), what)
+		assertOneLine(t, err.Error())
+	}
+}
+
+// Only a user who is gone is worth another round: not an owner who is, nor a gap in the record.
+func TestUpsertStopsAtWhatIsNoMissingUser(t *testing.T) {
+	t.Parallel()
+	srv := intercomtest.NewServer(t)
+	srv.Seed()
+	srv.Inject(intercomtest.Fault{Operation: "contacts.update", Times: -1, Status: 404, Code: "admin_not_found", Message: "Admin not found"})
+	_, err := srv.Client().Contacts.Upsert(t.Context(), intercomrbac.CreateContactParams{ExternalID: "customer-1", OwnerID: "99"})
+	require.ErrorIs(t, err, intercomrbac.ErrAdminNotFound)
+	assert.Equal(t, "create get update", strings.Join(sentOperations(srv), " "))
+
+	d := newDesk(t, deskConfig{policy: everything()})
+	d.srv.Inject(intercomtest.Fault{Operation: "contacts.update", Status: 404, Code: "not_found"})
+	d.trail.refuse = func(e intercomrbac.AuditEvent) error {
+		if e.Action == "contacts.update" && e.Phase == intercomrbac.PhaseOutcome {
+			return errSink
+		}
+		return nil
+	}
+	_, err = d.client.Contacts.Upsert(d.as(t, tester), intercomrbac.CreateContactParams{ExternalID: "customer-1", Name: "x"})
+	require.ErrorIs(t, err, intercomrbac.ErrAuditIncomplete)
+	assert.Equal(t, "create get update", strings.Join(sentOperations(d.srv), " "))
+}
+
 // Whatever the text of a 409 says, nothing is asked for but a contact whose id stands in it, or who goes by the name that
 // the caller gave; and nobody is changed who is somebody else.
 func FuzzConflictText(f *testing.F) {

@@ -173,7 +173,8 @@ type APIError struct {
 	StatusCode int
 	// Code is Intercom's code, such as "not_found"; empty where the body held none.
 	Code string
-	// Message is Intercom's text for people; may be empty.
+	// Message is Intercom's text for people; may be empty. Under a guard it is where the right hangs on a condition and the
+	// text would name another contact: for ErrContactMerged, and ErrConflict about contacts.
 	Message string
 	// Field is the request member that Intercom objects to; usually empty.
 	Field string

@@ -103,6 +103,7 @@ type verdict struct {
 	resource  Resource
 	second    Resource // another one of the kind, for what must be permitted on two; its Kind is empty otherwise
 	decision  Decision
+	hangs     bool // the right hangs on a condition
 	view      view // how the answer is judged, if it is
 	judged    bool
 	looked    bool     // at the resource, or at both, as far as their kind can be fetched
@@ -202,6 +203,7 @@ func (g *Guard) decide(ctx context.Context, in *call) (Decision, error) {
 		resource = Resource{}
 	}
 	d, err := g.checker.Check(ctx, v.principal, in.op.Permission, resource)
+	v.hangs = v.hangs || d.Reason == ReasonNeedsResource
 	if d.Allowed && err == nil && v.looked && v.second.Kind != "" {
 		d, err = g.checker.Check(ctx, v.principal, in.op.Permission, v.second)
 	}

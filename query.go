@@ -70,8 +70,8 @@ type Query struct {
 }
 
 // Where compares a field with a value: a string or a string type such as an id, a bool, a whole number, a time.Time, a
-// Timestamp, or nil for what is not set; for In and NotIn a slice of one of these. Whoever is assigned to nobody has the
-// assignee 0.
+// Timestamp, or nil for what is not set; for In and NotIn a slice of one of these. A conversation that is assigned to
+// nobody has the assignee 0; a contact that nobody looks after has no owner, which is nil.
 func Where(field Field, operator Operator, value any) Query {
 	if v := reflect.ValueOf(value); value != nil && v.Kind() == reflect.Slice {
 		kept := reflect.MakeSlice(v.Type(), v.Len(), v.Len()) // later changes by the caller stay outside
@@ -291,7 +291,11 @@ func (k fieldKind) plain(field Field, v any, mismatch error) (any, error) {
 	case r.Kind() == reflect.String && k != kindBool:
 		s := r.String()
 		if _, plain := v.(string); s == "" && !plain {
-			return nil, fmt.Errorf("%s is compared with an empty id: for what is unassigned use 0", field)
+			unset := "what is not set use nil"
+			if k == kindInteger {
+				unset = "what is unassigned use 0"
+			}
+			return nil, fmt.Errorf("%s is compared with an empty id: for %s", field, unset)
 		}
 		if k == kindString || k == kindAny {
 			return s, nil
