@@ -197,6 +197,33 @@ func TestUpsertOnTheWire(t *testing.T) {
 	}
 }
 
+// Where the 409 names nobody, a user is searched for by the e-mail, and only if there is one of them they are changed.
+func TestUpsertSearchesForOneUser(t *testing.T) {
+	t.Parallel()
+	const grace = `{"type":"contact","id":"6762f0f31bb69f9f2193bb8b","role":"user","email":"grace@customer.example"}`
+	const next = `{"type":"pages","next":{"starting_after":"x"}}`
+	for what, found := range map[string]string{
+		"none":         `{"data":[]}`,
+		"two":          `{"data":[` + grace + `,` + grace + `]}`,
+		"perhaps more": `{"data":[` + grace + `],"pages":` + next + `}`,
+		"another":      `{"data":[{"type":"contact","id":"6762f0f31bb69f9f2193bb8c","role":"user","email":"jonas@customer.example"}]}`,
+		"one":          `{"data":[` + grace + `],"pages":{"type":"pages"}}`,
+	} {
+		m := newMock(t, mockAnswer{status: 409, body: `{"errors":[{"code":"conflict","message":"Already there"}]}`}, json200(found), json200(grace))
+		_, err := m.Client.Contacts.Upsert(t.Context(), intercomrbac.CreateContactParams{Email: "grace@customer.example", Name: "Grace"})
+		sent := m.requests()
+		assert.JSONEq(t, `{"query":{"operator":"AND","value":[{"field":"email","operator":"=","value":"grace@customer.example"},
+			{"field":"role","operator":"=","value":"user"}]}}`, sent[1].Body, what)
+		if what == "one" {
+			require.NoError(t, err)
+			assert.Equal(t, "PUT /contacts/6762f0f31bb69f9f2193bb8b", sent[2].Method+" "+sent[2].Path)
+			continue
+		}
+		require.ErrorIs(t, err, intercomrbac.ErrConflict, what)
+		assert.Len(t, sent, 2, what)
+	}
+}
+
 // However many call it at once, there is one contact of an external id, and nobody gets an error.
 func TestUpsertMakesOneContact(t *testing.T) {
 	t.Parallel()

@@ -196,3 +196,11 @@ func TestUnusablePermissionsAreUnusable(t *testing.T) {
 		})
 	}
 }
+
+// What a call names in its body is looked at as well.
+func TestUnusablePermissionsOfWhatABodyNames(t *testing.T) {
+	t.Parallel()
+	c := checkerOf(t, granting(intercomrbac.Rule{Permission: "contacts:delete", When: "ours"}), ours())
+	assert.Equal(t, []intercomrbac.UnusablePermission{{Permission: "contacts:delete", Scope: "Read one user and one company",
+		Operations: []string{"contacts.delete", "contacts.merge"}, Roles: []intercomrbac.Role{tester}}}, c.UnusablePermissions(intercomrbac.ScopeReadWriteUsers))
+}
