@@ -130,8 +130,8 @@ func (run *routeRun) prepare(ctx context.Context, given bool) error {
 	if _, err := r.client.actingAdmin(ctx, opConversationsAssign, ""); err != nil && !r.config.DryRun {
 		return err
 	}
-	if r.teams.Load() == nil {
-		_, err := r.renew(ctx, nil)
+	if teams := r.teams.Load(); teams == nil || len(teams.missing) > 0 { // what is missing is looked for once
+		_, err := r.renew(ctx, teams)
 		return err
 	}
 	return nil
@@ -147,15 +147,20 @@ func (run *routeRun) all(ctx context.Context, conversations iter.Seq2[Conversati
 	var wg sync.WaitGroup
 	defer func() { // deferred, for a loop, a sequence or a Checkpoint that panics
 		stop()
+		defer func() { // a Checkpoint may panic again
+			for run.under > 0 {
+				run.next(reading)
+			}
+			cut()
+			wg.Wait()
+		}()
 		for run.under > 0 {
-			run.keep(ctx, run.next(ctx))
+			run.keep(ctx, run.next(reading))
 		}
-		cut()
-		wg.Wait()
 	}()
 	for c, err := range conversations {
 		for run.under == run.params.Concurrency || len(run.results) > 0 {
-			run.tell(ctx, run.next(ctx))
+			run.tell(ctx, run.next(reading))
 		}
 		if err != nil {
 			run.err = err // what is under way goes on
@@ -180,7 +185,7 @@ func (run *routeRun) all(ctx context.Context, conversations iter.Seq2[Conversati
 		run.fail(err)
 	}
 	for run.under > 0 {
-		run.tell(ctx, run.next(ctx))
+		run.tell(ctx, run.next(reading))
 	}
 }
 
@@ -218,9 +223,9 @@ func (run *routeRun) route(reading, writing context.Context, id ConversationID) 
 	out.RouteResult, out.err = run.router.route(reading, writing, routing{id: id, topic: run.params.Topic})
 }
 
-// next waits for a conversation to end. What is written has its time after ctx has ended.
-func (run *routeRun) next(ctx context.Context) routed {
-	ended := ctx.Done()
+// next waits for a conversation to end. What is written has its time after reading has ended.
+func (run *routeRun) next(reading context.Context) routed {
+	ended := reading.Done()
 	for {
 		if run.late != nil {
 			ended = nil

@@ -394,12 +394,15 @@ func (r *Router) assign(ctx context.Context, teams *roster, ref TeamRef, result 
 			switch {
 			case failed != nil:
 				return result, &callError{untitled(err) + "; a look at it failed: " + untitled(failed), []error{err}}
+			case now == result.Team && errors.Is(err, ErrAuditIncomplete):
+				result.Assigned = true
+				return result, err
 			case now == result.Team:
 				result.Assigned = true
 				return result, nil
 			}
 			return result, &callError{untitled(err) + "; a second later it was not with the team", []error{err}}
-		case errors.Is(err, ErrTeamNotFound) && !renewed:
+		case errors.Is(err, ErrTeamNotFound) && !errors.Is(err, ErrAuditIncomplete) && !renewed:
 			renewed = true
 			old := result.Team
 			now, failed := r.renew(ctx, teams)

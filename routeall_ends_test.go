@@ -1,0 +1,142 @@
+package intercomrbac_test
+
+import (
+	"context"
+	"net/http"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/intercomrbac/intercomrbac"
+	"github.com/intercomrbac/intercomrbac/intercomtest"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// What is written has 30 seconds after the loop was left as well, however that came.
+func TestRouteAllDoesNotWaitForeverForALoopThatWasLeft(t *testing.T) {
+	t.Parallel()
+	for name, leave := range map[string]func(){"break": func() {}, "panic": func() { panic("enough") }} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				b := newBacklog(t, 2)
+				c := b.srv.Client(intercomrbac.WithRetry(intercomrbac.Retry{MaxWait: time.Hour, Attempts: 100}))
+				ctx := ctxAs(t.Context(), b.router)
+				b.srv.UpdateConversation(b.ids[0], func(c *intercomtest.Conversation) { c.TeamAssigneeID = "814865" })
+				b.srv.Inject(intercomtest.Fault{Operation: "conversations.assign", Status: 429, Header: http.Header{"Retry-After": {"50"}}, Times: -1})
+				seq := func(yield func(intercomrbac.Conversation, error) bool) {
+					if yield(intercomrbac.Conversation{ID: b.ids[1]}, nil) {
+						time.Sleep(10 * time.Second) // it waits for its window
+						yield(intercomrbac.Conversation{ID: b.ids[0]}, nil)
+					}
+				}
+				began := time.Now()
+				func() {
+					defer func() { _ = recover() }()
+					for result, err := range b.routerOf(t, c).RouteAll(ctx, seq, intercomrbac.RouteAllParams{}) {
+						assert.NoError(t, err)
+						assert.Equal(t, b.ids[0], result.Conversation)
+						leave()
+						break
+					}
+				}()
+				assert.Equal(t, 40*time.Second, time.Since(began))
+			})
+		})
+	}
+}
+
+// A team that came back is found by the next RouteAll of the same Router.
+func TestRouteAllLooksForMissingTeamsOnceEach(t *testing.T) {
+	t.Parallel()
+	b := newBacklog(t, 30)
+	c := b.srv.Client()
+	ctx := ctxAs(t.Context(), b.router)
+	r := b.routerOf(t, c)
+	b.srv.RemoveTeam("814867")
+	_, errs, err := routedBy(t, r.RouteAll(ctx, unrouted(ctx, c), intercomrbac.RouteAllParams{}))
+	require.NoError(t, err)
+	require.Len(t, errs, 10)
+	b.srv.AddTeam(intercomtest.Team{ID: "900", Name: "Sales"})
+	b.srv.ResetCalls()
+	results, errs, err := routedBy(t, r.RouteAll(ctx, unrouted(ctx, c), intercomrbac.RouteAllParams{}))
+	require.NoError(t, err)
+	assert.Empty(t, errs)
+	assert.Len(t, results, 10)
+	assert.Equal(t, 1, b.srv.CallCount("teams.list"))
+	_, _, err = routedBy(t, r.RouteAll(ctx, unrouted(ctx, c), intercomrbac.RouteAllParams{}))
+	require.NoError(t, err)
+	assert.Equal(t, 1, b.srv.CallCount("teams.list"), "nothing is missing")
+}
+
+// That an outcome is not on record is told, also where the conversation got to its team in the end.
+func TestRouteTellsOfAnIncompleteRecord(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		fault    intercomtest.Fault
+		back     bool // the team, under another id
+		assigned bool
+	}{
+		"an answer that was lost":    {intercomtest.Fault{Operation: "conversations.assign", Drop: true, Done: true}, false, true},
+		"a team that has another id": {intercomtest.Fault{}, true, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				d := newDesk(t, deskConfig{policy: granting(intercomrbac.Rule{Permission: "*"})})
+				r := newRouter(t, d.client, intercomrbac.RouterConfig{Routes: routes{"sales": "Sales"}})
+				ctx := d.as(t, tester)
+				require.NoError(t, r.Verify(ctx))
+				if tt.back {
+					d.srv.RemoveTeam(d.Sales)
+					d.srv.AddTeam(intercomtest.Team{ID: "900", Name: "Sales"})
+				} else {
+					d.srv.Inject(tt.fault)
+				}
+				var refused atomic.Bool
+				d.trail.refuse = func(e intercomrbac.AuditEvent) error {
+					if e.Phase == intercomrbac.PhaseOutcome && e.Action == "conversations.assign" && refused.CompareAndSwap(false, true) {
+						return errSink
+					}
+					return nil
+				}
+				got, err := r.Route(ctx, d.Conversations[10], "sales")
+				require.ErrorIs(t, err, intercomrbac.ErrAuditIncomplete)
+				assert.Equal(t, tt.assigned, got.Assigned)
+				assert.Equal(t, 1, d.srv.CallCount("conversations.assign"))
+			})
+		})
+	}
+}
+
+// panickingCheckpoint panics at each mark.
+type panickingCheckpoint struct{}
+
+func (panickingCheckpoint) Done(context.Context, intercomrbac.ConversationID) (bool, error) {
+	return false, nil
+}
+
+func (panickingCheckpoint) Mark(context.Context, intercomrbac.ConversationID) error { panic("no disk") }
+
+// A checkpoint that panics again and again leaves no goroutine.
+func TestRouteAllOutlivesItsCheckpoint(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBacklog(t, 20)
+		ctx := ctxAs(t.Context(), b.router)
+		for i := range 20 {
+			b.srv.Inject(intercomtest.Fault{Operation: "conversations.assign", Delay: time.Duration(i+1) * time.Second})
+		}
+		assert.PanicsWithValue(t, "no disk", func() {
+			for range b.routerOf(t, b.srv.Client()).RouteAll(ctx, these(b.ids...), intercomrbac.RouteAllParams{Checkpoint: panickingCheckpoint{}, Concurrency: 8}) {
+			}
+		})
+		n := b.srv.CallCount("conversations.assign")
+		once, _ := b.assignments(t)
+		assert.Equal(t, n, once, "what was under way is ended")
+		time.Sleep(time.Minute)
+		assert.Equal(t, n, b.srv.CallCount("conversations.assign"))
+	})
+}
