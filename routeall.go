@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"sync"
 	"time"
 )
@@ -36,7 +37,8 @@ type RouteProgress struct {
 const (
 	// finishIn is how long what is being written may take after the context has ended: a rate window and more.
 	finishIn = 30 * time.Second
-	// maxInARow is how many conversations may fail one after the other because Intercom is down, before the rest is left for later.
+	// maxInARow is how many conversations may fail one after the other because Intercom is down or refuses them, before the rest is left
+	// for later.
 	maxInARow      = 50
 	maxConcurrency = 1000
 )
@@ -55,8 +57,9 @@ const (
 //
 // An error beside a result with a Conversation is about that one, and the rest goes on; a denial by a guard is one. An error beside a
 // result without is about the whole and comes last: the params were wrong, conversations failed, the context has ended, the Checkpoint
-// failed, or what went wrong goes wrong for all: no token, principal or scope, an audit sink that fails, or 50 in a row for which Intercom
-// was not available. Without such an error all conversations were gone through.
+// failed, or what went wrong goes wrong for all: no token or principal, an audit sink that fails, or 50 in a row for which Intercom was not
+// available, or which it refused (a scope, a plan, an acting teammate who may not). Without such an error all conversations were gone
+// through.
 //
 // # Interruptions
 //
@@ -289,15 +292,14 @@ func (run *routeRun) ended(ctx context.Context) bool {
 	return ctx.Err() != nil || run.err != nil || run.yield == nil
 }
 
-// judge ends the run after an error that others will have, too.
+// judge ends the run after an error that others will have, too. A refusal may be about one conversation, as a ticket needs a scope of its
+// own; many in a row are not.
 func (run *routeRun) judge(err error) {
-	for _, class := range []error{ErrUnauthorized, ErrNoToken, ErrNoActingAdmin, ErrNoPrincipal, ErrWrongWorkspace, ErrScopeMissing,
-		ErrAuditUnavailable, ErrAuditIncomplete} {
-		if errors.Is(err, class) {
-			run.fail(err)
-		}
+	is := func(class error) bool { return errors.Is(err, class) }
+	if slices.ContainsFunc([]error{ErrUnauthorized, ErrNoToken, ErrNoActingAdmin, ErrNoPrincipal, ErrWrongWorkspace, ErrAuditUnavailable, ErrAuditIncomplete}, is) {
+		run.fail(err)
 	}
-	if !errors.Is(err, ErrUnavailable) && !errors.Is(err, ErrRateLimited) {
+	if !slices.ContainsFunc([]error{ErrUnavailable, ErrRateLimited, ErrBadResponse, ErrScopeMissing, ErrForbidden, ErrAdminNotFound}, is) {
 		run.inARow = 0
 		return
 	}

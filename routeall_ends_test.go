@@ -140,3 +140,47 @@ func TestRouteAllOutlivesItsCheckpoint(t *testing.T) {
 		assert.Equal(t, n, b.srv.CallCount("conversations.assign"))
 	})
 }
+
+// An error that may be about one conversation does not end it: a ticket, say, needs a scope of its own. What meets all of them does, soon.
+func TestRouteAllTellsOneConversationFromAll(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		operation string
+		fault     intercomtest.Fault
+		is        error
+	}{
+		"a scope":         {"conversations.assign", intercomtest.Fault{Status: 403, Code: "forbidden", Message: "You do not have the required scope (write_tickets) to access this resource"}, intercomrbac.ErrScopeMissing},
+		"a classic scope": {"conversations.assign", intercomtest.Fault{Status: 401, Code: "token_unauthorized"}, intercomrbac.ErrScopeMissing},
+		"forbidden":       {"conversations.get", intercomtest.Fault{Status: 403, Code: "forbidden"}, intercomrbac.ErrForbidden},
+		"no inbox seat":   {"conversations.assign", intercomtest.Fault{Status: 403, Code: "action_forbidden"}, intercomrbac.ErrActionForbidden},
+		"the plan":        {"conversations.assign", intercomtest.Fault{Status: 403, Code: "api_plan_restricted"}, intercomrbac.ErrPlanRestricted},
+		"no acting admin": {"conversations.assign", intercomtest.Fault{Status: 404, Code: "admin_not_found"}, intercomrbac.ErrAdminNotFound},
+		"a page of HTML":  {"conversations.get", intercomtest.Fault{Status: 200, HTML: true}, intercomrbac.ErrBadResponse},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				b := newBacklog(t, 120)
+				c := b.srv.Client()
+				ctx := ctxAs(t.Context(), b.router)
+				r := b.routerOf(t, c)
+				tt.fault.Operation = tt.operation
+				b.srv.Inject(tt.fault)
+				results, errs, err := routedBy(t, r.RouteAll(ctx, these(b.ids[:20]...), intercomrbac.RouteAllParams{}))
+				require.NoError(t, err, "one of them")
+				assert.Len(t, results, 20)
+				require.Len(t, errs, 1)
+				for _, err := range errs {
+					require.ErrorIs(t, err, tt.is)
+				}
+				tt.fault.Times = -1
+				b.srv.Inject(tt.fault)
+				results, errs, err = routedBy(t, r.RouteAll(ctx, these(b.ids[20:]...), intercomrbac.RouteAllParams{Concurrency: 4}))
+				require.ErrorIs(t, err, tt.is, "all of them")
+				require.ErrorContains(t, err, "50 in a row failed")
+				assert.Len(t, errs, len(results))
+				assert.LessOrEqual(t, len(errs), 54)
+			})
+		})
+	}
+}

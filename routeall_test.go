@@ -332,7 +332,7 @@ func TestRouteAllEndsWhereAllWouldFail(t *testing.T) {
 		tried int
 	}{
 		"a dead token":  {intercomtest.Fault{Status: 401, Code: "token_revoked", Times: -1}, intercomrbac.ErrTokenRevoked, 1},
-		"no scope":      {intercomtest.Fault{Status: 401, Code: "token_unauthorized", Times: -1}, intercomrbac.ErrScopeMissing, 1},
+		"no scope":      {intercomtest.Fault{Status: 401, Code: "token_unauthorized", Times: -1}, intercomrbac.ErrScopeMissing, 50},
 		"an outage":     {intercomtest.Fault{Status: 503, Times: -1}, intercomrbac.ErrUnavailable, 50},
 		"no connection": {intercomtest.Fault{Refuse: true, Times: -1}, intercomrbac.ErrUnavailable, 50},
 	} {
