@@ -3,6 +3,7 @@ package intercomrbac_test
 import (
 	"context"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -183,4 +184,33 @@ func TestRouteAllTellsOneConversationFromAll(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Of notifications about one conversation that come at once, one routes it.
+func TestHandlerRoutesOnceAtATime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBacklog(t, 2)
+		r := b.routerOf(t, b.srv.Client())
+		ctx := ctxAs(t.Context(), b.router)
+		require.NoError(t, r.Verify(ctx))
+		b.srv.Inject(intercomtest.Fault{Operation: "conversations.get", Delay: time.Second, Times: -1})
+		b.srv.Inject(intercomtest.Fault{Operation: "conversations.assign", Delay: time.Second, Times: -1})
+		handle := r.Handler()
+		began := time.Now()
+		var wg sync.WaitGroup
+		for _, topic := range []intercomrbac.EventTopic{intercomrbac.EventConversationUserCreated, intercomrbac.EventConversationUserReplied} {
+			for _, id := range b.ids {
+				wg.Go(func() { assert.NoError(t, handle(ctx, notified(t, b.srv, topic, id))) })
+			}
+		}
+		short, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
+		defer cancel()
+		synctest.Wait()
+		require.ErrorIs(t, handle(short, notified(t, b.srv, intercomrbac.EventConversationUserReplied, b.ids[0])), context.DeadlineExceeded)
+		wg.Wait()
+		once, more := b.assignments(t)
+		assert.Equal(t, []int{2, 0}, []int{once, more})
+		assert.Equal(t, 3*time.Second, time.Since(began), "those about others do not wait")
+	})
 }

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -49,6 +50,8 @@ type Router struct {
 
 	teams atomic.Pointer[roster] // nil until they were listed
 	turn  chan struct{}          // holds the one who lists them anew
+
+	handled sync.Map // conversations that a handler has in hand; of channels that are closed when it is done
 }
 
 // NewRouter returns a router. All that is wrong with the config is in the error at once. It sends nothing: whether the
@@ -278,7 +281,7 @@ func (r *Router) Route(ctx context.Context, id ConversationID, topic Topic) (Rou
 }
 
 // Handler returns a handler for [Receiver.On], of EventConversationUserCreated for the most part, that routes the conversation of a
-// notification, without a topic. It does so once: a conversation that the acting teammate has assigned to a team before is left where it
+// notification, without a topic, one notification of it at a time. It does so once: a conversation that the acting teammate has assigned to a team before is left where it
 // is now, and notifications of assignments, the router's own and those of others, are not acted upon. So an assignment that comes back
 // as a notification goes round no more, and a teammate who moves a conversation has the last word. It acts as the principal of the
 // [ReceiverConfig].
@@ -294,6 +297,18 @@ func (r *Router) Handler() func(context.Context, Notification) error {
 		if err != nil {
 			return err
 		}
+		done := make(chan struct{})
+		for other, busy := r.handled.LoadOrStore(c.ID, done); busy; other, busy = r.handled.LoadOrStore(c.ID, done) {
+			select {
+			case <-other.(chan struct{}):
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		defer func() {
+			r.handled.Delete(c.ID)
+			close(done)
+		}()
 		_, err = r.route(ctx, ctx, routing{id: c.ID, again: true, once: true})
 		return err
 	}
