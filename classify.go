@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 )
@@ -23,14 +24,14 @@ type TopicRule struct {
 	Topic Topic
 	// Tag is met where the conversation has it: a tag's name, exactly as Intercom has it, or its id.
 	Tag string
-	// Attribute is met where the custom attribute of that name is Value: a text, exactly; a number or a truth value as JSON has it; or a
-	// list with such an item.
+	// Attribute is met where the custom attribute of that name is Value: a text, exactly; a number in plain digits, such as 200 or 1.5, and
+	// below 2^53; true or false; or a list with such an item.
 	Attribute string
 	// Value goes with Attribute.
 	Value string
 	// Keywords is met where one of them is in the subject or in the first message, as words of their own, whatever their case: "invoice"
-	// is in "Invoice?" and not in "invoices". It may be of several words. HTML does not count: what a browser would not show is not
-	// there. Letters of scripts that are written without spaces (Han, Hiragana, Thai, Lao, Khmer, Myanmar) are words each.
+	// is in "Invoice?" and not in "invoices". It may be of several words. HTML does not count: tags, comments, scripts, style sheets and
+	// templates are not there; what a style hides is. Letters of scripts that are written without spaces (Han, Hiragana, Thai, Lao, Khmer, Myanmar) are words each.
 	Keywords []string
 }
 
@@ -140,8 +141,8 @@ func attributeIs(v any, want string) bool {
 		return v == want
 	case bool:
 		return strconv.FormatBool(v) == want
-	case float64:
-		return strconv.FormatFloat(v, 'f', -1, 64) == want
+	case float64: // of larger ones JSON's decoder does not tell one from the next
+		return math.Abs(v) < 1<<53 && strconv.FormatFloat(v, 'f', -1, 64) == want
 	case []any:
 		for _, item := range v {
 			if _, nested := item.([]any); !nested && attributeIs(item, want) {

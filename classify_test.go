@@ -74,6 +74,9 @@ func TestClassifierTakesTheFirstRule(t *testing.T) {
 		"attribute of text":       {[]intercomrbac.TopicRule{web}, attribute("product", "web"), "web", `attribute "product" is "web"`},
 		"in another case":         {[]intercomrbac.TopicRule{web}, attribute("product", "Web"), "", "no rule is met"},
 		"attribute of a number":   {[]intercomrbac.TopicRule{seats}, attribute("seats", 200.0), "large", `attribute "seats" is "200"`},
+		"attribute of a fraction": {[]intercomrbac.TopicRule{{Topic: "small", Attribute: "seats", Value: "1.5"}}, attribute("seats", 1.5), "small", `attribute "seats" is "1.5"`},
+		"attribute of a number that may be another": {[]intercomrbac.TopicRule{{Topic: "other", Attribute: "order", Value: "9007199254740992"}},
+			attribute("order", 9007199254740993.0), "", "no rule is met"},
 		"attribute of a truth":    {[]intercomrbac.TopicRule{trial}, attribute("trial", true), "trial", `attribute "trial" is "true"`},
 		"attribute of a list":     {[]intercomrbac.TopicRule{web}, attribute("product", []any{"app", "web"}), "web", `attribute "product" is "web"`},
 		"attribute of an object":  {[]intercomrbac.TopicRule{web}, attribute("product", map[string]any{"web": "web"}), "", "no rule is met"},
@@ -157,6 +160,7 @@ func TestKeywords(t *testing.T) {
 		{"invoice", "in&shy;voice", true},
 		{"invoice", "\u200binvo\u200dice\ufeff", true},
 		{"in\u00advoice", "invoice", true},
+		{"invoice", "in\x00voice", true},
 		// HTML.
 		{"invoice", "<p>invoice</p>", true},
 		{"invoice", "in<b>voice</b>", true},

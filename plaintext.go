@@ -182,7 +182,7 @@ func appendFolded(dst []byte, text string) []byte {
 			dst = appendSpace(dst)
 		case 'A' <= c && c <= 'Z':
 			dst = append(dst, c|0x20)
-		default:
+		case c != 0: // which nobody sees either
 			dst = append(dst, c)
 		}
 		i++
