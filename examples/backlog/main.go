@@ -32,7 +32,12 @@ func main() {
 		show.terminal = info.Mode()&os.ModeCharDevice != 0
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	quiet := context.AfterFunc(ctx, func() {
+		stop() // the next Ctrl-C is for the system
+		fmt.Fprintln(os.Stderr, "\nWhat is being assigned is ended first, in 30 seconds at the most. Another Ctrl-C stops at once.")
+	})
 	err := run(ctx, &show, *dir, *rate, 0)
+	quiet()
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
