@@ -47,8 +47,9 @@ const (
 // does, and yields what became of it as soon as that is known, in no order. It goes as fast as the client's limiter lets it, at two requests
 // for each conversation that is assigned, and in memory that does not grow with their number.
 //
-// Only the ids are taken from conversations: each is read again before it is assigned. So it does no harm that a page of a search is older
-// than what was done since, and one that is with its team already is left there. Assigning may change what the search returns: those
+// Only the ids are taken from conversations: each is read again before it is assigned, and goes by what it is then, however old the page of
+// a search is. One that is with its team already is left there; one that somebody gave to another team meanwhile goes to its team all the
+// same. While conversations waits for more itself nothing is marked or told. Assigning may change what the search returns: those
 // of a page are all known before the first of it is assigned, an id that comes again is skipped (of the last 8,192 ids at least), and one
 // that the search has left out meanwhile is found by the next RouteAll. A team that has vanished is an error of the conversations that
 // were for it, and is not looked for by name again for each.

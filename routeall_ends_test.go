@@ -214,3 +214,26 @@ func TestHandlerRoutesOnceAtATime(t *testing.T) {
 		assert.Equal(t, 3*time.Second, time.Since(began), "those about others do not wait")
 	})
 }
+
+// A receiver calls a handler again that failed. An assignment that may still be done is not sent again by that.
+func TestHandlerDoesNotSendAgainWhatMayBeDone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBacklog(t, 1)
+		ctx := ctxAs(t.Context(), b.router)
+		handle := b.routerOf(t, b.srv.Client()).Handler()
+		n := notified(t, b.srv, intercomrbac.EventConversationUserCreated, b.ids[0])
+		b.srv.Inject(intercomtest.Fault{Operation: "conversations.assign", Drop: true})
+		for range 3 {
+			require.ErrorIs(t, handle(ctx, n), intercomrbac.ErrOutcomeUnknown)
+			time.Sleep(30 * time.Second)
+		}
+		assert.Equal(t, 1, b.srv.CallCount("conversations.assign"))
+		b.srv.UpdateConversation(b.ids[0], func(c *intercomtest.Conversation) { c.TeamAssigneeID = "814865" })
+		require.NoError(t, handle(ctx, n), "it was done")
+		b.srv.UpdateConversation(b.ids[0], func(c *intercomtest.Conversation) { c.TeamAssigneeID = "" })
+		time.Sleep(5 * time.Minute)
+		require.NoError(t, handle(ctx, n), "nobody waits for it any more")
+		assert.Equal(t, 2, b.srv.CallCount("conversations.assign"))
+	})
+}

@@ -52,6 +52,7 @@ type Router struct {
 	turn  chan struct{}          // holds the one who lists them anew
 
 	handled sync.Map // conversations that a handler has in hand; of channels that are closed when it is done
+	doubts  sync.Map // conversations that a handler has assigned with an outcome that is not known; of the times when that was
 }
 
 // NewRouter returns a router. All that is wrong with the config is in the error at once. It sends nothing: whether the
@@ -254,7 +255,7 @@ type RouteResult struct {
 	Topic        Topic
 	// Why is how the Classifier came to the topic; empty where it was not asked.
 	Why string
-	// Team has the conversation now.
+	// Team has the conversation now; beside an error it is the one that was meant to.
 	Team     TeamID
 	TeamName string
 	// Fallback: the topic has no route, and the team is the fallback.
@@ -283,8 +284,9 @@ func (r *Router) Route(ctx context.Context, id ConversationID, topic Topic) (Rou
 // Handler returns a handler for [Receiver.On], of EventConversationUserCreated for the most part, that routes the conversation of a
 // notification, without a topic, one notification of it at a time. It does so once: a conversation that the acting teammate has assigned to a team before is left where it
 // is now, and notifications of assignments, the router's own and those of others, are not acted upon. So an assignment that comes back
-// as a notification goes round no more, and a teammate who moves a conversation has the last word. It acts as the principal of the
-// [ReceiverConfig].
+// as a notification goes round no more, and a teammate who moves a conversation has the last word. An assignment of which the outcome is
+// not known is not sent again within five minutes, however often the handler is called: it is looked whether it was done, and is
+// ErrOutcomeUnknown until it was. It acts as the principal of the [ReceiverConfig].
 func (r *Router) Handler() func(context.Context, Notification) error {
 	return func(ctx context.Context, n Notification) error {
 		switch {
@@ -309,9 +311,27 @@ func (r *Router) Handler() func(context.Context, Notification) error {
 			r.handled.Delete(c.ID)
 			close(done)
 		}()
-		_, err = r.route(ctx, ctx, routing{id: c.ID, again: true, once: true})
+		_, err = r.route(ctx, ctx, routing{id: c.ID, again: true, once: true, doubt: r.inDoubt(c.ID)})
+		if errors.Is(err, ErrOutcomeUnknown) {
+			r.doubts.LoadOrStore(c.ID, time.Now())
+		}
 		return err
 	}
+}
+
+// doubtTime is how long an assignment that seems lost may still be done: longer than a [Receiver] calls a handler again.
+const doubtTime = 5 * time.Minute
+
+// inDoubt reports whether a conversation was assigned lately with an outcome that is not known, and forgets what is over.
+func (r *Router) inDoubt(id ConversationID) bool {
+	r.doubts.Range(func(id, since any) bool {
+		if time.Since(since.(time.Time)) >= doubtTime {
+			r.doubts.Delete(id)
+		}
+		return true
+	})
+	_, doubt := r.doubts.Load(id)
+	return doubt
 }
 
 // routing is a conversation on its way.
@@ -320,6 +340,7 @@ type routing struct {
 	topic Topic
 	once  bool // it is left where it is if it was assigned before
 	again bool // a team that is known to be missing is looked for again
+	doubt bool // it may have been assigned a moment ago, and is looked at alone
 }
 
 // ref is the team of a topic, or the fallback; empty if there is neither.
@@ -379,6 +400,9 @@ func (r *Router) route(ctx, writing context.Context, in routing) (RouteResult, e
 	case r.config.DryRun:
 		result.Assigned = true
 		return result, nil
+	case in.doubt:
+		return result, &callError{fmt.Sprintf("Router: conversation %s is not with the team, and an assignment that seemed lost may still be done: it is not sent again yet", in.id),
+			[]error{ErrOutcomeUnknown}}
 	case ctx.Err() != nil:
 		return result, ctx.Err()
 	}
