@@ -131,8 +131,8 @@ func TestRouteAllOutlivesItsCheckpoint(t *testing.T) {
 			b.srv.Inject(intercomtest.Fault{Operation: "conversations.assign", Delay: time.Duration(i+1) * time.Second})
 		}
 		assert.PanicsWithValue(t, "no disk", func() {
-			for range b.routerOf(t, b.srv.Client()).RouteAll(ctx, these(b.ids...), intercomrbac.RouteAllParams{Checkpoint: panickingCheckpoint{}, Concurrency: 8}) {
-			}
+			_, _, err := routedBy(t, b.routerOf(t, b.srv.Client()).RouteAll(ctx, these(b.ids...), intercomrbac.RouteAllParams{Checkpoint: panickingCheckpoint{}, Concurrency: 8}))
+			assert.NoError(t, err)
 		})
 		n := b.srv.CallCount("conversations.assign")
 		once, _ := b.assignments(t)
