@@ -268,7 +268,7 @@ func (run *routeRun) tell(ctx context.Context, out routed) {
 		run.inARow = 0
 	case errors.Is(err, ErrOutcomeUnknown):
 		run.progress.Failed++
-	case errors.Is(err, context.DeadlineExceeded) && errors.Is(err, ErrRateLimited), // ctx has no window left
+	case errors.Is(err, context.DeadlineExceeded) && errors.Is(err, ErrRateLimited) && endsSoon(ctx), // it has no window left
 		run.ended(ctx) && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)):
 		if ctx.Err() != nil {
 			err = ctx.Err()
@@ -286,6 +286,12 @@ func (run *routeRun) tell(ctx context.Context, out routed) {
 		run.yield = nil
 		run.stop()
 	}
+}
+
+// endsSoon reports whether the next rate window may be too late for a context. Other errors are of another's deadline.
+func endsSoon(ctx context.Context) bool {
+	deadline, ok := ctx.Deadline()
+	return ok && time.Until(deadline) < 2*window
 }
 
 // ended reports whether nothing more is to be begun.

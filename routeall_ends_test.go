@@ -237,3 +237,33 @@ func TestHandlerDoesNotSendAgainWhatMayBeDone(t *testing.T) {
 		assert.Equal(t, 2, b.srv.CallCount("conversations.assign"))
 	})
 }
+
+// That somebody else's deadline has passed is about one conversation.
+func TestRouteAllTellsItsDeadlineFromOthers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBacklog(t, 20)
+		c := b.srv.Client()
+		other := intercomtest.NewServer(t, intercomtest.WithRateLimit(1))
+		busy := other.Client()
+		ctx := ctxAs(t.Context(), b.router)
+		_, err := busy.Teams.List(ctx)
+		require.NoError(t, err)
+		r := b.routerOf(t, c, func(config *intercomrbac.RouterConfig) {
+			config.Classifier = classifierFunc(func(c *intercomrbac.Conversation) (intercomrbac.Topic, string, error) {
+				if c.ID != b.ids[7] {
+					return "billing", "", nil
+				}
+				short, cancel := context.WithTimeout(ctx, time.Second) // a look elsewhere
+				defer cancel()
+				_, err := busy.Teams.List(short)
+				return "", "", err
+			})
+		})
+		results, errs, err := routedBy(t, r.RouteAll(ctx, these(b.ids...), intercomrbac.RouteAllParams{}))
+		require.NoError(t, err)
+		assert.Len(t, results, 20)
+		require.Len(t, errs, 1)
+		require.ErrorIs(t, errs[b.ids[7]], intercomrbac.ErrRateLimited)
+	})
+}
