@@ -267,3 +267,17 @@ func TestRouteAllTellsItsDeadlineFromOthers(t *testing.T) {
 		require.ErrorIs(t, errs[b.ids[7]], intercomrbac.ErrRateLimited)
 	})
 }
+
+// A router is for one workspace: what comes from another is refused, whatever the principal says.
+func TestHandlerIsForOneWorkspace(t *testing.T) {
+	t.Parallel()
+	b := newBacklog(t, 1)
+	handle := b.routerOf(t, b.srv.Client(intercomrbac.WithWorkspace("fake1234"))).Handler()
+	n := notified(t, b.srv, intercomrbac.EventConversationUserCreated, b.ids[0])
+	n.Workspace = "other123"
+	for _, workspace := range []intercomrbac.WorkspaceID{"", "other123", "fake1234"} {
+		ctx := intercomrbac.WithPrincipal(t.Context(), intercomrbac.Principal{AdminID: b.router, Workspace: workspace})
+		require.ErrorIs(t, handle(ctx, n), intercomrbac.ErrWrongWorkspace, "%q", workspace)
+	}
+	assert.Empty(t, b.srv.Calls())
+}

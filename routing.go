@@ -286,12 +286,15 @@ func (r *Router) Route(ctx context.Context, id ConversationID, topic Topic) (Rou
 // is now, and notifications of assignments, the router's own and those of others, are not acted upon. So an assignment that comes back
 // as a notification goes round no more, and a teammate who moves a conversation has the last word. An assignment of which the outcome is
 // not known is not sent again within five minutes, however often the handler is called: it is looked whether it was done, and is
-// ErrOutcomeUnknown until it was. It acts as the principal of the [ReceiverConfig].
+// ErrOutcomeUnknown until it was. It acts as the principal of the [ReceiverConfig]. A Router is for one workspace: where the Receiver
+// serves several, bind its client (WithWorkspace), so that notifications of others are refused.
 func (r *Router) Handler() func(context.Context, Notification) error {
 	return func(ctx context.Context, n Notification) error {
 		switch {
 		case r == nil || r.client == nil:
 			return errNoRouter
+		case r.client.s.workspace != "" && n.Workspace != r.client.s.workspace:
+			return fmt.Errorf("%w: Router: the notification is of %.80q and the client is bound to %q", ErrWrongWorkspace, string(n.Workspace), r.client.s.workspace)
 		case n.Topic == EventConversationAdminAssigned || n.Topic == EventConversationAdminOpenAssigned:
 			return nil
 		}
