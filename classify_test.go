@@ -168,6 +168,8 @@ func TestKeywords(t *testing.T) {
 		{"invoice", "in<!-- and -->voice", true},
 		{"invoice", "in<!---->voice", true},
 		{"invoice", "in<!-->voice", true},
+		{"invoice", "<!-- and --!> invoice <!-- and -->", true},
+		{"invoice", "<!-- invoice --!> and <!-- and -->", false},
 		{"invoice", "<div>invoice</div>paid", true},
 		{"invoice", "<div>in</div><div>voice</div>", false},
 		{"invoice", "an<br>invoice<br/>paid", true},

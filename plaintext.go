@@ -58,7 +58,13 @@ func (m *markup) skip(s string) (n int, gap bool) {
 	case len(s) < 2:
 		return 0, false
 	case strings.HasPrefix(s, "<!--"):
-		return until(s, 2, "-->", &m.noComment), false
+		n = until(s, 2, "-->", &m.noComment)
+		if n > 0 {
+			if i := strings.Index(s[4:n], "--!>"); i >= 0 { // as browsers have it
+				n = 4 + i + len("--!>")
+			}
+		}
+		return n, false
 	case s[1] == '!' || s[1] == '?':
 		return until(s, 2, ">", &m.noTagEnd), false
 	case m.noTagEnd || s[1] != '/' && !isASCIILetter(s[1]):
