@@ -192,34 +192,39 @@ func chained(members [][]byte) (file []byte) {
 
 func TestCheckpointsComeByNumberAndByTime(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		dir := t.TempDir()
-		log := open(t, dir, auditfile.Config{SigningKey: signingKey, CheckpointEvery: 3, CheckpointInterval: time.Minute})
-		_, ok := log.LastCheckpoint()
-		require.False(t, ok)
-		at := func() uint64 {
-			synctest.Wait()
-			c, _ := log.LastCheckpoint()
-			return c.Sequence
-		}
-		for i, want := range []uint64{0, 0, 3, 3, 3} {
-			require.NoError(t, log.Record(t.Context(), outcome(fmt.Sprint(i))))
-			assert.Equal(t, want, at())
-		}
-		time.Sleep(59 * time.Second)
-		assert.EqualValues(t, 3, at())
-		time.Sleep(time.Second)
-		assert.EqualValues(t, 6, at()) // 4 is the checkpoint, 5 and 6 are events
-		time.Sleep(time.Hour)
-		assert.EqualValues(t, 6, at(), "nothing happened that one could vouch for")
-		require.NoError(t, log.Close(t.Context()))
-		assert.EqualValues(t, 6, at())
+	for caller := range 2 {
+		synctest.Test(t, func(t *testing.T) { testCheckpointsComeByNumberAndByTime(t, caller) })
+	}
+}
 
-		log = open(t, dir, auditfile.Config{SigningKey: signingKey})
-		assert.EqualValues(t, 6, at(), "the last one is found again")
-		require.NoError(t, log.Record(t.Context(), outcome("A")))
-		require.NoError(t, log.Close(t.Context()))
-		assert.EqualValues(t, 8, at())
-		assert.EqualValues(t, 8, verified(t, dir, auditfile.Trust{Keys: []ed25519.PublicKey{publicKey()}}).Covered)
-	})
+func testCheckpointsComeByNumberAndByTime(t *testing.T, caller int) {
+	t.Helper()
+	dir := t.TempDir()
+	log := open(t, dir, auditfile.Config{SigningKey: signingKey, CheckpointEvery: 3, CheckpointInterval: time.Minute})
+	_, ok := log.LastCheckpoint()
+	require.False(t, ok)
+	at := func() uint64 {
+		synctest.Wait()
+		c, _ := log.LastCheckpoint()
+		return c.Sequence
+	}
+	for i, want := range []uint64{0, 0, 3, 3, 3} {
+		require.NoError(t, log.Record(contextOf(t, caller), outcome(fmt.Sprint(i))))
+		assert.Equal(t, want, at())
+	}
+	time.Sleep(59 * time.Second)
+	assert.EqualValues(t, 3, at())
+	time.Sleep(time.Second)
+	assert.EqualValues(t, 6, at()) // 4 is the checkpoint, 5 and 6 are events
+	time.Sleep(time.Hour)
+	assert.EqualValues(t, 6, at(), "nothing happened that one could vouch for")
+	require.NoError(t, log.Close(t.Context()))
+	assert.EqualValues(t, 6, at())
+
+	log = open(t, dir, auditfile.Config{SigningKey: signingKey})
+	assert.EqualValues(t, 6, at(), "the last one is found again")
+	require.NoError(t, log.Record(contextOf(t, caller), outcome("A")))
+	require.NoError(t, log.Close(t.Context()))
+	assert.EqualValues(t, 8, at())
+	assert.EqualValues(t, 8, verified(t, dir, auditfile.Trust{Keys: []ed25519.PublicKey{publicKey()}}).Covered)
 }

@@ -24,50 +24,55 @@ func denial(id string) intercomrbac.AuditEvent {
 // Denials beyond the rate become one event for each principal and permission.
 func TestDenialsBeyondTheRateAreFolded(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		dir := t.TempDir()
-		log := open(t, dir, auditfile.Config{DenialsPerMinute: 3})
-		begin := time.Now()
-		record := func(n int, admin intercomrbac.AdminID, permission intercomrbac.Permission) {
-			for range n {
-				e := denial(fmt.Sprint(time.Since(begin)))
-				e.AdminID, e.Permission, e.Timestamp = admin, permission, time.Now()
-				require.NoError(t, log.Record(t.Context(), e))
-				time.Sleep(time.Second)
-			}
-		}
-		record(10, "1", "contacts:delete")
-		record(4, "1", "contacts:write")
-		record(3, "2", "contacts:delete")
-		require.NoError(t, log.Record(t.Context(), intent("A")))
-		assert.Len(t, ids(t, dir), 3+3+3+1)
-		time.Sleep(time.Minute)
-		synctest.Wait()
-		record(5, "1", "contacts:delete")
-		require.NoError(t, log.Close(t.Context()))
+	for caller := range 2 {
+		synctest.Test(t, func(t *testing.T) { testDenialsBeyondTheRateAreFolded(t, caller) })
+	}
+}
 
-		type folded struct {
-			admin        intercomrbac.AdminID
-			permission   intercomrbac.Permission
-			count        int
-			since, until time.Duration
+func testDenialsBeyondTheRateAreFolded(t *testing.T, caller int) {
+	t.Helper()
+	dir := t.TempDir()
+	log := open(t, dir, auditfile.Config{DenialsPerMinute: 3})
+	begin := time.Now()
+	record := func(n int, admin intercomrbac.AdminID, permission intercomrbac.Permission) {
+		for range n {
+			e := denial(fmt.Sprint(time.Since(begin)))
+			e.AdminID, e.Permission, e.Timestamp = admin, permission, time.Now()
+			require.NoError(t, log.Record(contextOf(t, caller), e))
+			time.Sleep(time.Second)
 		}
-		var got []folded
-		total := 0
-		for e, err := range auditfile.Events(dir, auditfile.Filter{Phase: intercomrbac.PhaseDenial}) {
-			require.NoError(t, err)
-			if total += max(e.Count, 1); e.Count > 0 {
-				got = append(got, folded{e.AdminID, e.Permission, e.Count, e.Since.Sub(begin), e.Timestamp.Sub(begin)})
-			}
+	}
+	record(10, "1", "contacts:delete")
+	record(4, "1", "contacts:write")
+	record(3, "2", "contacts:delete")
+	require.NoError(t, log.Record(contextOf(t, caller), intent("A")))
+	assert.Len(t, ids(t, dir), 3+3+3+1)
+	time.Sleep(time.Minute)
+	synctest.Wait()
+	record(5, "1", "contacts:delete")
+	require.NoError(t, log.Close(t.Context()))
+
+	type folded struct {
+		admin        intercomrbac.AdminID
+		permission   intercomrbac.Permission
+		count        int
+		since, until time.Duration
+	}
+	var got []folded
+	total := 0
+	for e, err := range auditfile.Events(dir, auditfile.Filter{Phase: intercomrbac.PhaseDenial}) {
+		require.NoError(t, err)
+		if total += max(e.Count, 1); e.Count > 0 {
+			got = append(got, folded{e.AdminID, e.Permission, e.Count, e.Since.Sub(begin), e.Timestamp.Sub(begin)})
 		}
-		assert.ElementsMatch(t, []folded{
-			{"1", "contacts:delete", 7, 3 * time.Second, 9 * time.Second},
-			{"1", "contacts:write", 1, 13 * time.Second, 13 * time.Second},
-			{"1", "contacts:delete", 2, 80 * time.Second, 81 * time.Second},
-		}, got)
-		assert.Equal(t, 22, total, "each one is counted")
-		verified(t, dir, auditfile.Trust{})
-	})
+	}
+	assert.ElementsMatch(t, []folded{
+		{"1", "contacts:delete", 7, 3 * time.Second, 9 * time.Second},
+		{"1", "contacts:write", 1, 13 * time.Second, 13 * time.Second},
+		{"1", "contacts:delete", 2, 80 * time.Second, 81 * time.Second},
+	}, got)
+	assert.Equal(t, 22, total, "each one is counted")
+	verified(t, dir, auditfile.Trust{})
 }
 
 // The event is the caller's again when Record returns, also where it is only counted.

@@ -16,14 +16,17 @@ import (
 )
 
 // Log is an audit trail in a directory, and an [intercomrbac.AuditSink]. It is made by [Open], safe for concurrent use, and
-// runs a goroutine, which alone writes, until Close.
+// runs a goroutine until Close.
 type Log struct {
 	bestEffort bool
 	redact     func(*intercomrbac.AuditEvent) // nil if nothing is redacted
 	queue      chan *entry
 	closing    chan struct{}
-	done       chan struct{} // the writer has ended
-	writer     *writer       // belongs to its goroutine until done is closed
+	done       chan struct{} // the goroutine has ended
+	turn       chan struct{} // holds the one who has the writer: the goroutine, or a caller who need not leave
+	writer     *writer
+	armed      atomic.Int64  // when the goroutine looks what is due, in unix nanoseconds; 0 if never
+	dueSooner  chan struct{} // tells it that this is too late
 	closeError error         // set before done is closed
 
 	mu     sync.Mutex // between Record and Close
@@ -91,7 +94,8 @@ func newLog(config Config) (*Log, error) {
 	if err := errors.Join(config.complete(), err); err != nil {
 		return nil, err
 	}
-	l := &Log{bestEffort: config.BestEffort, redact: redact, queue: make(chan *entry, maxQueue), closing: make(chan struct{}), done: make(chan struct{})}
+	l := &Log{bestEffort: config.BestEffort, redact: redact, queue: make(chan *entry, maxQueue), closing: make(chan struct{}), done: make(chan struct{}),
+		turn: make(chan struct{}, 1), dueSooner: make(chan struct{}, 1)}
 	l.writer = &writer{
 		bestEffort: config.BestEffort, denials: denials{perMinute: config.DenialsPerMinute}, drops: &l.drops, checkpoint: &l.checkpoint,
 		maxFileBytes: config.MaxFileBytes, maxFileAge: config.MaxFileAge, maxBytes: config.MaxBytes,
@@ -120,6 +124,9 @@ func (l *Log) begin(v volume) error {
 // recorded meanwhile, so that neither a crash nor a power cut loses it. The exceptions are BestEffort and denials beyond
 // DenialsPerMinute.
 //
+// The goroutine writes, so that a caller can leave a disk that hangs; one whose ctx cannot end, such as context.Background(),
+// writes itself if nobody else does, which is a little faster.
+//
 // Where ctx ends first, the event is on record or not, but never in part. An error says why it is not, such as that the
 // disk is full; later events may succeed. After an error of a sync nothing does: what the system then still has, nobody
 // knows, so close the log and open it again, which is another look at the disk.
@@ -144,6 +151,14 @@ func (l *Log) Record(ctx context.Context, event intercomrbac.AuditEvent) error {
 	case <-l.closing:
 		return errClosed
 	default:
+	}
+	if ctx.Done() == nil {
+		select {
+		case l.turn <- struct{}{}:
+			l.commit(e)
+			return <-e.done
+		default: // the next write takes it along
+		}
 	}
 	select {
 	case l.queue <- e:
@@ -254,27 +269,57 @@ func (l *Log) Close(ctx context.Context) error {
 	}
 }
 
-// run is the writer's goroutine.
+// run writes what waits and what is due, until the end.
 func (l *Log) run() {
 	defer close(l.done)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
-		if due := l.writer.due(); due.IsZero() {
-			timer.Stop()
-		} else {
-			timer.Reset(time.Until(due))
-		}
+		l.turn <- struct{}{}
+		l.arm(timer)
+		<-l.turn
 		select {
 		case e := <-l.queue:
-			_ = l.writer.commit(l.collect(e), false) // the entries have the error
+			l.turn <- struct{}{}
+			l.commit(e)
 		case <-timer.C:
-			_ = l.writer.commit(nil, false)
+			l.turn <- struct{}{}
+			l.commit(nil)
+		case <-l.dueSooner:
 		case <-l.closing:
+			l.turn <- struct{}{} // for good
 			l.closeError = l.finish()
 			return
 		}
 	}
+}
+
+// commit writes an entry with those that wait, or what is due, and gives up the turn.
+func (l *Log) commit(e *entry) {
+	defer func() { <-l.turn }()
+	var entries []*entry
+	if e != nil {
+		entries = l.collect(e)
+	}
+	_ = l.writer.commit(entries, false) // the entries have the error
+	if due, armed := l.writer.due(), l.armed.Load(); !due.IsZero() && (armed == 0 || due.UnixNano() < armed) {
+		select {
+		case l.dueSooner <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// arm sets when the goroutine looks what is due.
+func (l *Log) arm(timer *time.Timer) {
+	due := l.writer.due()
+	if due.IsZero() {
+		timer.Stop()
+		l.armed.Store(0)
+		return
+	}
+	timer.Reset(time.Until(due))
+	l.armed.Store(due.UnixNano())
 }
 
 // collect takes what waits, at most so much that one write has a bounded size.

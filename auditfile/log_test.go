@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -427,4 +428,75 @@ func TestCallersShareASync(t *testing.T) {
 		require.NoError(t, log.Close(t.Context()))
 		assert.LessOrEqual(t, syncs, 3)
 	})
+}
+
+// A caller whose context cannot end writes what others wait for, too; whoever may leave does so while the disk keeps that one.
+func TestWhoCannotLeaveWrites(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := newSimDisk(1)
+		log, err := auditfile.OpenVolume(d, auditfile.Config{SigningKey: signingKey, CheckpointInterval: time.Minute})
+		require.NoError(t, err)
+		release := d.hang()
+		written := make(chan error, 4)
+		record := func(ctx context.Context, id string) { written <- log.Record(ctx, outcome(id)) }
+		go record(context.Background(), "A") // is at the disk
+		synctest.Wait()
+		go record(context.Background(), "B")
+		go record(t.Context(), "C")
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		begin := time.Now()
+		require.ErrorIs(t, log.Record(ctx, outcome("D")), context.DeadlineExceeded)
+		assert.Equal(t, time.Second, time.Since(begin))
+		require.ErrorIs(t, log.Close(ctx), context.DeadlineExceeded)
+		release()
+		for range 3 {
+			require.NoError(t, <-written)
+		}
+		require.NoError(t, log.Close(t.Context()))
+		require.ErrorIs(t, log.Record(context.Background(), outcome("E")), os.ErrClosed)
+		var got []string
+		for e, err := range auditfile.EventsFS(d, auditfile.Filter{}) {
+			require.NoError(t, err)
+			got = append(got, e.ID)
+		}
+		slices.Sort(got)
+		assert.Equal(t, []string{"A", "B", "C"}, got)
+	})
+}
+
+// Events of callers who write themselves and of those who do not, while the log is closed: what was acknowledged is there, and nothing
+// else.
+func TestCloseMeetsCallersOfBothKinds(t *testing.T) {
+	t.Parallel()
+	for range 50 {
+		dir := t.TempDir()
+		log := open(t, dir, auditfile.Config{})
+		var mu sync.Mutex
+		require.NoError(t, log.Record(t.Context(), outcome("first")))
+		acked := []string{"first"}
+		var group sync.WaitGroup
+		for w := range 8 {
+			group.Go(func() {
+				for i := 0; ; i++ {
+					id := fmt.Sprint(w, "-", i)
+					err := log.Record(contextOf(t, w), outcome(id))
+					if err != nil {
+						assert.ErrorIs(t, err, os.ErrClosed)
+						return
+					}
+					mu.Lock()
+					acked = append(acked, id)
+					mu.Unlock()
+				}
+			})
+		}
+		runtime.Gosched() // lets some of them begin
+		require.NoError(t, log.Close(t.Context()))
+		group.Wait()
+		assert.ElementsMatch(t, acked, ids(t, dir))
+		verified(t, dir, auditfile.Trust{})
+	}
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/intercomrbac/intercomrbac"
 )
 
-// writer appends to a log. It is for one goroutine.
+// writer appends to a log. It is for one goroutine at a time.
 type writer struct {
 	volume     volume
 	bestEffort bool
