@@ -95,7 +95,7 @@ func names(d *simDisk) []string {
 // contextOf is one that may end, of a caller who does not write, or one that cannot, of a caller who does if nobody else is at it.
 func contextOf(t *testing.T, n int) context.Context {
 	if n%2 == 0 {
-		return context.Background()
+		return context.WithoutCancel(t.Context())
 	}
 	return t.Context()
 }

@@ -440,9 +440,9 @@ func TestWhoCannotLeaveWrites(t *testing.T) {
 		release := d.hang()
 		written := make(chan error, 4)
 		record := func(ctx context.Context, id string) { written <- log.Record(ctx, outcome(id)) }
-		go record(context.Background(), "A") // is at the disk
+		go record(contextOf(t, 0), "A") // is at the disk
 		synctest.Wait()
-		go record(context.Background(), "B")
+		go record(contextOf(t, 0), "B")
 		go record(t.Context(), "C")
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -456,7 +456,7 @@ func TestWhoCannotLeaveWrites(t *testing.T) {
 			require.NoError(t, <-written)
 		}
 		require.NoError(t, log.Close(t.Context()))
-		require.ErrorIs(t, log.Record(context.Background(), outcome("E")), os.ErrClosed)
+		require.ErrorIs(t, log.Record(contextOf(t, 0), outcome("E")), os.ErrClosed)
 		var got []string
 		for e, err := range auditfile.EventsFS(d, auditfile.Filter{}) {
 			require.NoError(t, err)
