@@ -40,6 +40,11 @@ func ScopeReport(ops ...Operation) string {
 				calls[request] = append(calls[request], op.Name)
 			}
 		}
+		for purpose := range purposes {
+			if less, more := strings.CutPrefix(purpose, "create or "); more {
+				delete(purposes, less)
+			}
+		}
 		if scope == "" {
 			b.WriteString("\n## No scope is known\n\nThese calls may need one:\n\n")
 		} else {

@@ -14,7 +14,7 @@ func TestScopeReport(t *testing.T) {
 	t.Parallel()
 	ops := []intercomrbac.Operation{
 		lookup(t, "teams.list"), lookup(t, "admins.list"), lookup(t, "conversations.close"), lookup(t, "conversations.assign"),
-		lookup(t, "conversations.delete_with_metrics"), lookup(t, "admins.set_away"),
+		lookup(t, "conversations.delete_with_metrics"), lookup(t, "admins.set_away"), lookup(t, "contacts.update"), lookup(t, "contacts.create"),
 		{Name: "minds.read", Method: "GET", Path: "/minds", Effect: intercomrbac.Read},
 	}
 	want := `# OAuth scopes
@@ -31,6 +31,13 @@ The app needs it to read admins and read teams. Without it Intercom refuses thes
 
 - ` + "`GET /admins`: `admins.list`" + `
 - ` + "`GET /teams`: `teams.list`" + `
+
+## Read and write users
+
+The app needs it to create or change contacts. Without it Intercom refuses these calls:
+
+- ` + "`POST /contacts`: `contacts.create`" + `
+- ` + "`PUT /contacts/{contact_id}`: `contacts.update`" + `
 
 ## Update admins
 
