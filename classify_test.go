@@ -126,6 +126,8 @@ func TestKeywords(t *testing.T) {
 		{"invoice", "my_invoice", false},
 		{"invoice", "invoice2", false},
 		{"invoice", "invoice's", true},
+		{"don't work", "They don’t work", true},
+		{"don’t work", "They don't work", true},
 		{"invoice", "pre-invoice", true},
 		{"invoice", "«invoice»", true},
 		{"invoice", "", false},

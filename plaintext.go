@@ -168,8 +168,8 @@ var separates = func() map[string]bool {
 	return m
 }()
 
-// appendFolded appends a text for comparing: in one case, each run of white space as one space, and without characters that nobody sees,
-// such as soft hyphens.
+// appendFolded appends a text for comparing: in one case, each run of white space as one space, one apostrophe for both, and without
+// characters that nobody sees, such as soft hyphens.
 func appendFolded(dst []byte, text string) []byte {
 	for i := 0; i < len(text); {
 		c := text[i]
@@ -180,6 +180,8 @@ func appendFolded(dst []byte, text string) []byte {
 			switch {
 			case unicode.IsSpace(r):
 				dst = appendSpace(dst)
+			case r == '’': // what telephones write for it
+				dst = append(dst, '\'')
 			case !unicode.Is(unicode.Cf, r):
 				dst = utf8.AppendRune(dst, unicode.ToLower(unicode.ToUpper(r)))
 			}
