@@ -54,6 +54,7 @@ func (p ListParams) into(q url.Values, own ...string) url.Values {
 	}
 	for name, values := range cursorParams(p.After) {
 		base := strings.ToLower(strings.TrimSpace(railsName(name)))
+		base, _, _ = strings.Cut(base, " ") // no name has one, and what a server makes of it is not known
 		if !q.Has(name) && !q.Has(base) && !slices.Contains(own, base) {
 			q[name] = values
 		}
