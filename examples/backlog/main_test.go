@@ -16,13 +16,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// It is interrupted twice, and then comes to its end. One conversation at a time, the output is the same at every run.
+// It is interrupted twice, each time between two rate windows, and then comes to its end. One conversation at a time, the output is the same at every run.
 func TestOutputIsTheSameAtEveryRun(t *testing.T) {
 	file, err := filepath.Abs("testdata/output.txt")
 	require.NoError(t, err)
 	t.Chdir(t.TempDir())
 	var out bytes.Buffer
-	for _, d := range []time.Duration{15 * time.Second, 20 * time.Second, time.Hour} {
+	for _, d := range []time.Duration{15 * time.Second, 25 * time.Second, time.Hour} {
 		synctest.Test(t, func(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
