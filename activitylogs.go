@@ -90,11 +90,7 @@ func (s *AdminsService) ActivityLogs(ctx context.Context, params ActivityLogsPar
 		q.Set("created_at_before", strconv.FormatInt(params.CreatedBefore.Unix(), 10))
 	}
 	q = ListParams{After: params.After}.into(q, "created_at_after", "created_at_before", "event_types")
-	out, err := do[page[ActivityLog]](ctx, s.c, call{op: op, query: q})
-	if out == nil {
-		return nil, err
-	}
-	return out.page(), err
+	return fetchPage[ActivityLog, page[ActivityLog]](ctx, s.c, call{op: op, query: q})
 }
 
 // AllActivityLogs returns what teammates did in a window of time, page by page as they are needed; each range over it starts
@@ -158,11 +154,7 @@ func (s *AdminsService) SearchActivityLogs(ctx context.Context, params SearchAct
 			return nil, invalid(op, "After is no cursor of a search")
 		}
 	}
-	out, err := do[page[ActivityLog]](ctx, s.c, call{op: op, body: body})
-	if out == nil {
-		return nil, err
-	}
-	return out.page(), err
+	return fetchPage[ActivityLog, page[ActivityLog]](ctx, s.c, call{op: op, body: body})
 }
 
 // placeOf returns what a page starts after, or else its number. ok is false where the cursor says neither.

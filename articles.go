@@ -51,11 +51,7 @@ func (s *ArticlesService) List(ctx context.Context, params ListParams) (*Page[Ar
 	if err := params.check(op); err != nil {
 		return nil, err
 	}
-	out, err := do[numberedPage[Article]](ctx, s.c, call{op: op, query: params.into(url.Values{})})
-	if out == nil {
-		return nil, err
-	}
-	return out.page(), err
+	return fetchPage[Article, numberedPage[Article]](ctx, s.c, call{op: op, query: params.into(url.Values{})})
 }
 
 // All returns all articles, page by page as they are needed; each range over it starts anew. After an error it ends.
@@ -109,11 +105,7 @@ func (s *ArticlesService) Search(ctx context.Context, params SearchArticlesParam
 		query.Set("highlight", "true")
 	}
 	query = params.into(query, "phrase", "state", "help_center_id", "highlight")
-	out, err := do[foundArticles](ctx, s.c, call{op: op, query: query})
-	if out == nil {
-		return nil, err
-	}
-	return out.page(), err
+	return fetchPage[ArticleMatch, foundArticles](ctx, s.c, call{op: op, query: query})
 }
 
 // SearchAll returns all articles in which a phrase is found, as [ArticlesService.All] returns all. Operation
@@ -284,11 +276,8 @@ func parentType(parent CollectionID) string {
 func articleTranslations(op Operation, translations map[string]ArticleTranslation, author AdminID) (map[string]articleTranslation, error) {
 	out := make(map[string]articleTranslation, len(translations))
 	for locale, t := range translations {
-		if !isLocale(locale) {
-			return nil, invalid(op, "%.40q is no locale: use one such as \"fr\" or \"pt-BR\"", locale)
-		}
-		if t == (ArticleTranslation{}) {
-			return nil, invalid(op, "the translation %s is empty", locale)
+		if err := checkTranslation(op, locale, t == ArticleTranslation{}); err != nil {
+			return nil, err
 		}
 		if err := checkArticle(op, t.Body != "" && t.BodyMarkdown != "", t.State, ""); err != nil {
 			return nil, err
@@ -296,6 +285,17 @@ func articleTranslations(op Operation, translations map[string]ArticleTranslatio
 		out[locale] = articleTranslation{t.Title, t.Description, t.Body, t.BodyMarkdown, t.State, json.Number(author)}
 	}
 	return out, nil
+}
+
+// checkTranslation refuses what is no translation.
+func checkTranslation(op Operation, locale string, empty bool) error {
+	switch {
+	case !isLocale(locale):
+		return invalid(op, "%.40q is no locale: use one such as \"fr\" or \"pt-BR\"", locale)
+	case empty:
+		return invalid(op, "the translation %s is empty", locale)
+	}
+	return nil
 }
 
 // isLocale reports whether s can be the code of a language, with what may follow it behind dashes. No other member of

@@ -67,6 +67,18 @@ func (c *Client) Do(ctx context.Context, op Operation, in Call, out any) error {
 	return c.do(ctx, &prepared)
 }
 
+// object returns the members of the body.
+func (in *call) object() (members map[string]json.RawMessage, err error) {
+	raw, err := encode(in)
+	if err != nil {
+		return nil, err
+	}
+	if json.Unmarshal(raw, &members) != nil || members == nil { // null leaves it nil
+		return nil, invalid(in.op, "the Body must be a JSON object")
+	}
+	return members, nil
+}
+
 // checkBody checks that body and query are those of the operation and of no other one, and reads the acting admin, or
 // fills in that of the principal.
 func (in *call) checkBody(ctx context.Context) error {
@@ -80,12 +92,9 @@ func (in *call) checkBody(ctx context.Context) error {
 	}
 	var members map[string]json.RawMessage
 	if in.body != nil || in.op.Body != "" || in.op.Actor != "" {
-		raw, err := encode(in)
-		if err != nil {
+		var err error
+		if members, err = in.object(); err != nil {
 			return err
-		}
-		if json.Unmarshal(raw, &members) != nil || members == nil {
-			return invalid(in.op, "the Body must be a JSON object")
 		}
 	}
 	if missing := in.op.missing(members, in.query); missing != "" {
@@ -259,10 +268,8 @@ func (o Operation) missing(body map[string]json.RawMessage, query url.Values) st
 		return missing
 	}
 	if only := o.only(); only != nil {
-		for _, name := range sortedKeys(body) {
-			if !slices.Contains(only, name) {
-				return fmt.Sprintf("the Body may have %s and nothing else, and has %.40q", strings.Join(only, " and "), name)
-			}
+		if more := beyond(only, body); more != "" {
+			return more
 		}
 		for _, key := range sortedKeys(query) {
 			if !slices.ContainsFunc(strings.Fields(o.Query), func(pair string) bool { return strings.HasPrefix(pair, key+"=") }) {
@@ -277,6 +284,16 @@ func (o Operation) missing(body map[string]json.RawMessage, query url.Values) st
 		}
 		return values[0], true
 	})
+}
+
+// beyond tells of a member that is none of those that a body may have; it is empty if there is none.
+func beyond(only []string, body map[string]json.RawMessage) string {
+	for _, name := range sortedKeys(body) {
+		if !slices.Contains(only, name) {
+			return fmt.Sprintf("the Body may have %s and nothing else, and has %.40q", strings.Join(only, " and "), name)
+		}
+	}
+	return ""
 }
 
 // bodyMembers tells the pairs of Body from the members that stand alone in it.
@@ -317,10 +334,8 @@ func isBlank(raw json.RawMessage) bool {
 func (in *call) checkContacts(members map[string]json.RawMessage) error {
 	switch in.op.Name {
 	case opConversationsAttachContact.Name:
-		for name := range members {
-			if name != "admin_id" && name != "customer" {
-				return invalid(in.op, "the Body may have admin_id and customer and nothing else, and has %.40q", name)
-			}
+		if more := beyond([]string{"admin_id", "customer"}, members); more != "" {
+			return invalid(in.op, "%s", more)
 		}
 		if len(in.query) > 0 {
 			return invalid(in.op, "all that it is told belongs into the Body, not into the query")
@@ -413,13 +428,9 @@ func (in *call) readMembers() error {
 	if in.op.ResourceMembers == "" {
 		return nil
 	}
-	raw, err := encode(in)
+	members, err := in.object()
 	if err != nil {
 		return err
-	}
-	var members map[string]json.RawMessage
-	if json.Unmarshal(raw, &members) != nil || members == nil {
-		return invalid(in.op, "the Body must be a JSON object")
 	}
 	for i, name := range strings.Fields(in.op.ResourceMembers) {
 		if len(in.spelt(name)) > 0 {

@@ -64,11 +64,7 @@ func (s *CollectionsService) List(ctx context.Context, params ListParams) (*Page
 	if err := params.check(op); err != nil {
 		return nil, err
 	}
-	out, err := do[numberedPage[Collection]](ctx, s.c, call{op: op, query: params.into(url.Values{})})
-	if out == nil {
-		return nil, err
-	}
-	return out.page(), err
+	return fetchPage[Collection, numberedPage[Collection]](ctx, s.c, call{op: op, query: params.into(url.Values{})})
 }
 
 // All returns all collections, as [ArticlesService.All] returns all articles. Operation collections.list
@@ -181,11 +177,8 @@ func (s *CollectionsService) Delete(ctx context.Context, id CollectionID) error 
 
 func checkCollectionTranslations(op Operation, translations map[string]CollectionTranslation) error {
 	for locale, t := range translations {
-		if !isLocale(locale) {
-			return invalid(op, "%.40q is no locale: use one such as \"fr\" or \"pt-BR\"", locale)
-		}
-		if t == (CollectionTranslation{}) {
-			return invalid(op, "the translation %s is empty", locale)
+		if err := checkTranslation(op, locale, t == CollectionTranslation{}); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -84,11 +84,7 @@ func (s *ContactsService) List(ctx context.Context, params ListParams) (*Page[Co
 	if err := params.check(op); err != nil {
 		return nil, err
 	}
-	out, err := do[page[Contact]](ctx, s.c, call{op: op, query: params.into(url.Values{})})
-	if out == nil {
-		return nil, err
-	}
-	return out.page(), err
+	return fetchPage[Contact, page[Contact]](ctx, s.c, call{op: op, query: params.into(url.Values{})})
 }
 
 // All returns all contacts, page by page as they are needed; each range over it starts anew. After an error it ends.

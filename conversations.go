@@ -107,11 +107,7 @@ func (s *ConversationsService) List(ctx context.Context, params ListParams) (*Pa
 	if err := params.check(op); err != nil {
 		return nil, err
 	}
-	out, err := do[page[Conversation]](ctx, s.c, call{op: op, query: params.into(url.Values{})})
-	if out == nil {
-		return nil, err
-	}
-	return out.page(), err
+	return fetchPage[Conversation, page[Conversation]](ctx, s.c, call{op: op, query: params.into(url.Values{})})
 }
 
 // All returns all conversations, without their parts, page by page as they are needed; each range over it starts

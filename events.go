@@ -180,11 +180,7 @@ func (s *DataEventsService) List(ctx context.Context, params ListEventsParams) (
 	if err := params.ListParams.check(op); err != nil {
 		return nil, err
 	}
-	out, err := do[page[DataEvent]](ctx, s.c, call{op: op, query: params.into(q, "user_id", "email", "intercom_user_id", "summary")})
-	if out == nil {
-		return nil, err
-	}
-	return out.page(), err
+	return fetchPage[DataEvent, page[DataEvent]](ctx, s.c, call{op: op, query: params.into(q, "user_id", "email", "intercom_user_id", "summary")})
 }
 
 // eventsOf is the query that says whose events are meant.

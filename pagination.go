@@ -173,6 +173,18 @@ func (p *page[T]) page() *Page[T] {
 	return &Page[T]{Items: p.items(), Next: p.Pages.next, Total: int(p.Total)}
 }
 
+// fetchPage does a call that is answered by a page of T in an envelope E.
+func fetchPage[T, E any, P interface {
+	*E
+	page() *Page[T]
+}](ctx context.Context, c *Client, in call) (*Page[T], error) {
+	out, err := do[E](ctx, c, in)
+	if out == nil {
+		return nil, err
+	}
+	return P(out).page(), err
+}
+
 // unpaged is the envelope of a list that is not paged, under whichever name its kind has.
 type unpaged[T any] struct {
 	Admins []T `json:"admins"`

@@ -55,9 +55,5 @@ func searchPage[T any](ctx context.Context, c *Client, op Operation, by searchab
 	if params.After != "" && body.Pagination.StartingAfter == "" {
 		return nil, invalid(op, "After is no cursor of a search")
 	}
-	out, err := do[page[T]](ctx, c, call{op: op, body: body})
-	if out == nil {
-		return nil, err
-	}
-	return out.page(), err
+	return fetchPage[T, page[T]](ctx, c, call{op: op, body: body})
 }

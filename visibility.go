@@ -15,33 +15,35 @@ type view struct {
 	// the thing itself.
 	list string
 	read func(raw []byte) (id string, value any, err error)
+	// numbered: the pages of the list have numbers.
+	numbered bool
 }
 
 // views are the reads whose answers can be judged. Other reads under a condition are judged by their resource, before
 // they are sent, or not at all.
 var views = map[string]view{
-	"admins.activity_logs":        {"activity_logs", readView(func(l *ActivityLog) string { return string(l.ID) })},
-	"admins.get":                  {"", readView(func(a *Admin) string { return string(a.ID) })},
-	"admins.list":                 {"admins", readView(func(a *Admin) string { return string(a.ID) })},
-	"admins.me":                   {"", readView(func(a *Admin) string { return string(a.ID) })},
-	"admins.search_activity_logs": {"activity_logs", readView(func(l *ActivityLog) string { return string(l.ID) })},
-	"articles.get":                {"", readView(func(a *Article) string { return string(a.ID) })},
-	"articles.list":               {"data", readView(func(a *Article) string { return string(a.ID) })},
-	"articles.search":             {"data.articles", readView(func(a *Article) string { return string(a.ID) })},
-	"collections.get":             {"", readView(func(c *Collection) string { return string(c.ID) })},
-	"collections.list":            {"data", readView(func(c *Collection) string { return string(c.ID) })},
-	"contacts.get":                {"", readView(func(c *Contact) string { return string(c.ID) })},
-	"contacts.get_by_external_id": {"", readView(func(c *Contact) string { return string(c.ID) })},
-	"contacts.list":               {"data", readView(func(c *Contact) string { return string(c.ID) })},
-	"contacts.search":             {"data", readView(func(c *Contact) string { return string(c.ID) })},
-	"conversations.get":           {"", readView(func(c *Conversation) string { return string(c.ID) })},
-	"conversations.list":          {"conversations", readView(func(c *Conversation) string { return string(c.ID) })},
-	"conversations.search":        {"conversations", readView(func(c *Conversation) string { return string(c.ID) })},
-	"events.list":                 {"events", readView(func(e *DataEvent) string { return string(e.ID) })},
-	"tags.get":                    {"", readView(func(t *Tag) string { return string(t.ID) })},
-	"tags.list":                   {"data", readView(func(t *Tag) string { return string(t.ID) })},
-	"teams.get":                   {"", readView(func(t *Team) string { return string(t.ID) })},
-	"teams.list":                  {"teams", readView(func(t *Team) string { return string(t.ID) })},
+	"admins.activity_logs":        {list: "activity_logs", read: readView(func(l *ActivityLog) string { return string(l.ID) })},
+	"admins.get":                  {read: readView(func(a *Admin) string { return string(a.ID) })},
+	"admins.list":                 {list: "admins", read: readView(func(a *Admin) string { return string(a.ID) })},
+	"admins.me":                   {read: readView(func(a *Admin) string { return string(a.ID) })},
+	"admins.search_activity_logs": {list: "activity_logs", read: readView(func(l *ActivityLog) string { return string(l.ID) })},
+	"articles.get":                {read: readView(func(a *Article) string { return string(a.ID) })},
+	"articles.list":               {list: "data", read: readView(func(a *Article) string { return string(a.ID) }), numbered: true},
+	"articles.search":             {list: "data.articles", read: readView(func(a *Article) string { return string(a.ID) }), numbered: true},
+	"collections.get":             {read: readView(func(c *Collection) string { return string(c.ID) })},
+	"collections.list":            {list: "data", read: readView(func(c *Collection) string { return string(c.ID) }), numbered: true},
+	"contacts.get":                {read: readView(func(c *Contact) string { return string(c.ID) })},
+	"contacts.get_by_external_id": {read: readView(func(c *Contact) string { return string(c.ID) })},
+	"contacts.list":               {list: "data", read: readView(func(c *Contact) string { return string(c.ID) })},
+	"contacts.search":             {list: "data", read: readView(func(c *Contact) string { return string(c.ID) })},
+	"conversations.get":           {read: readView(func(c *Conversation) string { return string(c.ID) })},
+	"conversations.list":          {list: "conversations", read: readView(func(c *Conversation) string { return string(c.ID) })},
+	"conversations.search":        {list: "conversations", read: readView(func(c *Conversation) string { return string(c.ID) })},
+	"events.list":                 {list: "events", read: readView(func(e *DataEvent) string { return string(e.ID) })},
+	"tags.get":                    {read: readView(func(t *Tag) string { return string(t.ID) })},
+	"tags.list":                   {list: "data", read: readView(func(t *Tag) string { return string(t.ID) })},
+	"teams.get":                   {read: readView(func(t *Team) string { return string(t.ID) })},
+	"teams.list":                  {list: "teams", read: readView(func(t *Team) string { return string(t.ID) })},
 }
 
 func readView[T any](id func(*T) string) func([]byte) (string, any, error) {
@@ -144,7 +146,7 @@ func (g *Guard) judge(ctx context.Context, in *call, body []byte) ([]byte, error
 			out[name] = raw
 		}
 	}
-	if next := nextPage(v.op, envelope["pages"]); next != nil {
+	if next := v.view.nextPage(envelope["pages"]); next != nil {
 		out["pages"] = map[string]any{"type": "pages", "next": next}
 	}
 	return json.Marshal(out)
@@ -152,9 +154,9 @@ func (g *Guard) judge(ctx context.Context, in *call, body []byte) ([]byte, error
 
 // nextPage is what the pages of a list say about the next one. Where they have numbers and nothing else it is made of
 // those, since their total counts what is hidden. What cannot be read is left for the caller to fail at.
-func nextPage(op Operation, raw json.RawMessage) any {
+func (v view) nextPage(raw json.RawMessage) any {
 	var p numbered
-	if (op.Resource == "article" || op.Resource == "collection") && json.Unmarshal(raw, &p) == nil && p.next != "" {
+	if v.numbered && json.Unmarshal(raw, &p) == nil && p.next != "" {
 		return nextJSON(p.next)
 	}
 	var paging struct {
@@ -197,13 +199,9 @@ func (in *call) narrow(d Decision, p *Principal) error {
 	if len(in.spelt("query")) > 0 { // it could take the place of the one in the body
 		return invalid(in.op, "query belongs into the Body, not into the query")
 	}
-	raw, err := encode(in)
+	body, err := in.object()
 	if err != nil {
 		return err
-	}
-	var body map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &body); err != nil || body == nil { // null leaves it nil
-		return invalid(in.op, "the Body must be a JSON object")
 	}
 	query, err := narrowed(body["query"], only)
 	if err != nil {

@@ -3,7 +3,6 @@ package intercomrbac
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -123,24 +122,16 @@ func (w *Workspaces) Revive(ctx context.Context, id WorkspaceID) error {
 // once after each start is enough. A record that fails is left for the next time; the errors tell of up to ten. The records stay as
 // tombstones.
 func (w *Workspaces) Sweep(ctx context.Context) (int, error) {
-	if w == nil || w.store == nil {
-		return 0, errNoWorkspaces
-	}
-	if ctx == nil {
-		return 0, fmt.Errorf("%w: Sweep: the context is nil", ErrInvalidRequest)
-	}
-	var due []WorkspaceID // the store may not want to be changed while it is read
-	for r, err := range w.store.All(ctx) {
-		if err != nil {
-			return 0, fmt.Errorf("intercomrbac: Sweep: the store failed: %w", err)
-		}
-		switch {
-		case !r.Revoked || len(r.Sealed) == 0:
-		case keptLongEnough(r):
-			due = append(due, r.ID)
-		default: // who found out may have ended
+	due, err := w.pick(ctx, "Sweep", func(r WorkspaceRecord) bool {
+		kept := r.Revoked && len(r.Sealed) > 0
+		if kept && !keptLongEnough(r) { // who found out may have ended
 			time.AfterFunc(time.Until(r.RevokedAt.Add(keepRevoked)), func() { w.eraseLater(r.ID) })
+			return false
 		}
+		return kept
+	})
+	if err != nil {
+		return 0, err
 	}
 	var errs []error
 	swept := 0

@@ -83,24 +83,17 @@ const maxRotationErrors = 10
 // a process with another primary key is still installing.
 func (w *Workspaces) Rotate(ctx context.Context) (Rotation, error) {
 	var done Rotation
-	if w == nil || w.store == nil {
-		return done, errNoWorkspaces
-	}
-	if ctx == nil {
-		return done, fmt.Errorf("%w: Rotate: the context is nil", ErrInvalidRequest)
+	due, err := w.pick(ctx, "Rotate", func(r WorkspaceRecord) bool {
+		last := w.sealedLast(r)
+		if last {
+			done.Current++
+		}
+		return !last
+	})
+	if err != nil {
+		return done, err
 	}
 	var errs []error
-	var due []WorkspaceID // the store may not want to be changed while it is read
-	for r, err := range w.store.All(ctx) {
-		if err != nil {
-			return done, fmt.Errorf("intercomrbac: Rotate: the store failed: %w", err)
-		}
-		if w.sealedLast(r) {
-			done.Current++
-		} else {
-			due = append(due, r.ID)
-		}
-	}
 	for _, id := range due {
 		if err := ctx.Err(); err != nil {
 			return done, errors.Join(append(errs, fmt.Errorf("intercomrbac: Rotate: it was not finished: %w", err))...)
@@ -118,6 +111,25 @@ func (w *Workspaces) Rotate(ctx context.Context) (Rotation, error) {
 		}
 	}
 	return done, errors.Join(errs...)
+}
+
+// pick returns the workspaces whose records are wanted: the store may not want to be changed while it is read.
+func (w *Workspaces) pick(ctx context.Context, what string, wanted func(WorkspaceRecord) bool) (picked []WorkspaceID, err error) {
+	switch {
+	case w == nil || w.store == nil:
+		return nil, errNoWorkspaces
+	case ctx == nil:
+		return nil, fmt.Errorf("%w: %s: the context is nil", ErrInvalidRequest, what)
+	}
+	for r, err := range w.store.All(ctx) {
+		if err != nil {
+			return nil, fmt.Errorf("intercomrbac: %s: the store failed: %w", what, err)
+		}
+		if wanted(r) {
+			picked = append(picked, r.ID)
+		}
+	}
+	return picked, nil
 }
 
 // sealedLast reports whether nothing of a record is under an old key.
