@@ -53,12 +53,7 @@ func (s *Server) AddAdmin(a Admin) intercomrbac.AdminID {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := len(s.admins.items) + 1
-	for a.ID == "" {
-		id := intercomrbac.AdminID(strconv.FormatInt(s.nextNumber("admin", 991267459), 10))
-		if _, taken := s.admins.get(id); !taken {
-			a.ID = id
-		}
-	}
+	a.ID = freeID(s, &s.admins, a.ID, "admin", 991267459)
 	mustDigits("admin id", string(a.ID))
 	mustDigitsOrEmpty("away reason id", string(a.AwayReasonID))
 	a.Name = cmp.Or(a.Name, fmt.Sprintf("Admin %d", n))
@@ -113,12 +108,7 @@ func (s *Server) SetMe(id intercomrbac.AdminID) {
 func (s *Server) AddAwayReason(r AwayReason) intercomrbac.AwayReasonID {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for r.ID == "" {
-		id := intercomrbac.AwayReasonID(strconv.FormatInt(s.nextNumber("away reason", 12345), 10))
-		if _, taken := s.awayReasons.get(id); !taken {
-			r.ID = id
-		}
-	}
+	r.ID = freeID(s, &s.awayReasons, r.ID, "away reason", 12345)
 	mustDigits("away reason id", string(r.ID))
 	r.Label = cmp.Or(r.Label, fmt.Sprintf("Reason %d", len(s.awayReasons.items)+1))
 	s.awayReasons.put(r.ID, r)

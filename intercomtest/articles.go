@@ -62,12 +62,7 @@ func (s *Server) AddArticle(a Article) intercomrbac.ArticleID {
 }
 
 func (s *Server) putArticle(a Article) *article {
-	for a.ID == "" {
-		id := intercomrbac.ArticleID(strconv.FormatInt(s.nextNumber("article", 39), 10))
-		if _, taken := s.articles.get(id); !taken {
-			a.ID = id
-		}
-	}
+	a.ID = freeID(s, &s.articles, a.ID, "article", 39)
 	mustDigits("article id", string(a.ID))
 	a.Title = cmp.Or(a.Title, "Article "+string(a.ID))
 	if a.CreatedAt.IsZero() {
@@ -154,14 +149,18 @@ func (s *Server) latestFirst() []*article {
 }
 
 func (s *Server) listArticles(r *request) (any, error) {
-	all := s.latestFirst()
-	from, to, pages, err := numberedPage(r, len(all), 25)
+	return numberedList(r, s.latestFirst(), 25, s.articleJSON)
+}
+
+// numberedList answers with a page that has a number.
+func numberedList[T any](r *request, all []*T, fallback int, write func(*T) object) (any, error) {
+	from, to, pages, err := numberedPage(r, len(all), fallback)
 	if err != nil {
 		return nil, err
 	}
 	items := []object{}
-	for _, a := range all[from:to] {
-		items = append(items, s.articleJSON(a))
+	for _, item := range all[from:to] {
+		items = append(items, write(item))
 	}
 	return object{"type": "list", "pages": pages, "total_count": len(all), "data": items}, nil
 }

@@ -35,12 +35,7 @@ func (s *Server) AddCollection(c Collection) intercomrbac.CollectionID {
 }
 
 func (s *Server) putCollection(c Collection) *collection {
-	for c.ID == "" {
-		id := intercomrbac.CollectionID(strconv.FormatInt(s.nextNumber("collection", 159), 10))
-		if _, taken := s.collections.get(id); !taken {
-			c.ID = id
-		}
-	}
+	c.ID = freeID(s, &s.collections, c.ID, "collection", 159)
 	mustDigits("collection id", string(c.ID))
 	c.Name = cmp.Or(c.Name, "Collection "+string(c.ID))
 	if c.CreatedAt.IsZero() {
@@ -89,15 +84,7 @@ func (s *Server) listCollections(r *request) (any, error) {
 	slices.SortFunc(all, func(a, b *collection) int {
 		return cmp.Or(cmp.Compare(b.UpdatedAt.Unix(), a.UpdatedAt.Unix()), cmp.Compare(b.seq, a.seq))
 	})
-	from, to, pages, err := numberedPage(r, len(all), 20)
-	if err != nil {
-		return nil, err
-	}
-	items := []object{}
-	for _, c := range all[from:to] {
-		items = append(items, s.collectionJSON(c))
-	}
-	return object{"type": "list", "pages": pages, "total_count": len(all), "data": items}, nil
+	return numberedList(r, all, 20, s.collectionJSON)
 }
 
 func (s *Server) createCollection(r *request) (any, error) {

@@ -196,10 +196,7 @@ func (s *Server) merge(from, into *contact) {
 		}
 	}
 	for _, id := range from.TagIDs {
-		if !slices.Contains(into.TagIDs, id) {
-			into.TagIDs = append(into.TagIDs, id)
-			into.tagged[id] = from.tagged[id]
-		}
+		tagOn(&into.TagIDs, into.tagged, id, from.tagged[id])
 	}
 }
 
@@ -234,9 +231,7 @@ func (s *Server) tagContact(r *request) (any, error) {
 	if _, ok := s.tags.get(id); !ok {
 		return nil, errNotFound
 	}
-	if !slices.Contains(c.TagIDs, id) {
-		c.TagIDs = append(c.TagIDs, id)
-		c.tagged[id] = tagging{r.now, s.installer().ID}
+	if tagOn(&c.TagIDs, c.tagged, id, tagging{r.now, s.installer().ID}) {
 		c.UpdatedAt = r.now
 	}
 	return s.tagJSON(c.tagged, id), nil
@@ -248,12 +243,10 @@ func (s *Server) untagContact(r *request) (any, error) {
 		return nil, err
 	}
 	id := intercomrbac.TagID(r.args["tag_id"])
-	if !slices.Contains(c.TagIDs, id) {
+	removed := s.tagJSON(c.tagged, id)
+	if !tagOff(&c.TagIDs, c.tagged, id) {
 		return nil, errNotFound
 	}
-	removed := s.tagJSON(c.tagged, id)
-	c.TagIDs = slices.DeleteFunc(c.TagIDs, func(t intercomrbac.TagID) bool { return t == id })
-	delete(c.tagged, id)
 	c.UpdatedAt = r.now
 	return removed, nil
 }

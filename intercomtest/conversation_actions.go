@@ -224,9 +224,7 @@ func (s *Server) attachTag(r *request) (any, error) {
 	if _, ok := s.tags.get(id); !ok {
 		return nil, errTagNotFound
 	}
-	if !slices.Contains(c.TagIDs, id) {
-		c.TagIDs = append(c.TagIDs, id)
-		c.tagged[id] = tagging{r.now, a.ID}
+	if tagOn(&c.TagIDs, c.tagged, id, tagging{r.now, a.ID}) {
 		c.UpdatedAt = r.now
 	}
 	return s.tagJSON(c.tagged, id), nil
@@ -241,12 +239,10 @@ func (s *Server) detachTag(r *request) (any, error) {
 		return nil, err
 	}
 	id := intercomrbac.TagID(r.args["tag_id"])
-	if !slices.Contains(c.TagIDs, id) {
+	removed := s.tagJSON(c.tagged, id)
+	if !tagOff(&c.TagIDs, c.tagged, id) {
 		return nil, errTagNotFound
 	}
-	removed := s.tagJSON(c.tagged, id)
-	c.TagIDs = slices.DeleteFunc(c.TagIDs, func(t intercomrbac.TagID) bool { return t == id })
-	delete(c.tagged, id)
 	c.UpdatedAt = r.now
 	return removed, nil
 }

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/intercomrbac/intercomrbac"
@@ -179,6 +180,24 @@ func (s *Server) teammates(c *conversation) any {
 		return nil
 	}
 	return object{"type": "admin.list", "teammates": list, "admins": list}
+}
+
+// tagOn puts a tag on what has these, and reports whether it was not on it.
+func tagOn(ids *[]intercomrbac.TagID, tagged map[intercomrbac.TagID]tagging, id intercomrbac.TagID, how tagging) bool {
+	if slices.Contains(*ids, id) {
+		return false
+	}
+	*ids = append(*ids, id)
+	tagged[id] = how
+	return true
+}
+
+// tagOff takes a tag off what has these, and reports whether it was on it.
+func tagOff(ids *[]intercomrbac.TagID, tagged map[intercomrbac.TagID]tagging, id intercomrbac.TagID) bool {
+	before := len(*ids)
+	*ids = slices.DeleteFunc(*ids, func(t intercomrbac.TagID) bool { return t == id })
+	delete(tagged, id)
+	return len(*ids) < before
 }
 
 func (s *Server) tagJSON(tagged map[intercomrbac.TagID]tagging, id intercomrbac.TagID) object {

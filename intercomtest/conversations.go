@@ -96,12 +96,7 @@ func (s *Server) AddTag(t Tag) intercomrbac.TagID {
 }
 
 func (s *Server) putTag(t Tag) intercomrbac.TagID {
-	for t.ID == "" {
-		id := intercomrbac.TagID(strconv.FormatInt(s.nextNumber("tag", 7522907), 10))
-		if _, taken := s.tags.get(id); !taken {
-			t.ID = id
-		}
-	}
+	t.ID = freeID(s, &s.tags, t.ID, "tag", 7522907)
 	t.Name = cmp.Or(t.Name, fmt.Sprintf("Tag %d", len(s.tags.items)+1))
 	s.tags.put(t.ID, t)
 	return t.ID

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -257,6 +258,17 @@ func (o *ordered[K, V]) put(k K, v V) *V {
 	o.index[k] = p
 	o.items = append(o.items, p)
 	return p
+}
+
+// freeID returns id or, where that is empty, the next number that none of them has.
+func freeID[K ~string, V any](s *Server, of *ordered[K, V], id K, kind string, first int64) K {
+	for id == "" {
+		next := K(strconv.FormatInt(s.nextNumber(kind, first), 10))
+		if _, taken := of.get(next); !taken {
+			id = next
+		}
+	}
+	return id
 }
 
 func (o *ordered[K, V]) remove(k K) bool {

@@ -2,7 +2,6 @@ package intercomtest
 
 import (
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/intercomrbac/intercomrbac"
@@ -114,9 +113,8 @@ func (s *Server) applyTag(r *request) (any, error) {
 	t := s.makeTag(body.Name)
 	users := make([]object, 0, len(contacts))
 	for _, c := range contacts {
-		if !slices.Contains(c.TagIDs, t.ID) {
-			c.TagIDs, c.UpdatedAt = append(c.TagIDs, t.ID), r.now
-			c.tagged[t.ID] = tagging{r.now, s.installer().ID}
+		if tagOn(&c.TagIDs, c.tagged, t.ID, tagging{r.now, s.installer().ID}) {
+			c.UpdatedAt = r.now
 		}
 		users = append(users, object{"id": string(c.ID), "tagged": true})
 	}
@@ -132,14 +130,11 @@ func (s *Server) deleteTag(r *request) (any, error) {
 		return nil, fail(http.StatusBadRequest, "tag_has_dependent_objects",
 			"Unable to delete Tag with dependent objects. Segments: "+t.Segment+".")
 	}
-	is := func(id intercomrbac.TagID) bool { return id == t.ID }
 	for _, c := range s.conversations {
-		c.TagIDs = slices.DeleteFunc(c.TagIDs, is)
-		delete(c.tagged, t.ID)
+		tagOff(&c.TagIDs, c.tagged, t.ID)
 	}
 	for _, c := range s.contacts.items {
-		c.TagIDs = slices.DeleteFunc(c.TagIDs, is)
-		delete(c.tagged, t.ID)
+		tagOff(&c.TagIDs, c.tagged, t.ID)
 	}
 	s.tags.remove(t.ID)
 	return done{}, nil

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strconv"
 
 	"github.com/intercomrbac/intercomrbac"
 )
@@ -27,12 +26,7 @@ type Team struct {
 func (s *Server) AddTeam(t Team) intercomrbac.TeamID {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for t.ID == "" {
-		id := intercomrbac.TeamID(strconv.FormatInt(s.nextNumber("team", 814865), 10))
-		if _, taken := s.teams.get(id); !taken {
-			t.ID = id
-		}
-	}
+	t.ID = freeID(s, &s.teams, t.ID, "team", 814865)
 	mustDigits("team id", string(t.ID))
 	t.Name = cmp.Or(t.Name, fmt.Sprintf("Team %d", len(s.teams.items)+1))
 	if _, replaced := s.teams.get(t.ID); replaced {
