@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -67,13 +68,14 @@ type WindowLimiter struct {
 
 	// The newest window that the server has named, and what it said of it.
 	window   int64
-	limit    int       // requests in it
-	left     int       // its lowest word on how many are left
-	took     int       // requests of ours in it
-	refused  bool      // it has refused one
-	others   int       // requests that others had in the one before
-	from, to time.Time // it ends after from, and not after to
-	settled  bool      // and this is as exact as it gets
+	limit    int         // requests in it
+	left     int         // its lowest word on how many are left
+	took     int         // requests of ours in it
+	unheard  []time.Time // when requests ended without a word: the server may have counted them since its lowest one
+	refused  bool        // it has refused one
+	others   int         // requests that others had in the one before
+	from, to time.Time   // it ends after from, and not after to
+	settled  bool        // and this is as exact as it gets
 
 	// The window of now.
 	presumed bool          // the clock began it, and no answer has shown that it has begun
@@ -115,7 +117,7 @@ func (l *WindowLimiter) Wait(ctx context.Context) error {
 			return nil
 		}
 	}
-	if l.state == limitKnown && l.left <= 0 && !l.presumed {
+	if l.state == limitKnown && l.remaining() <= 0 && !l.presumed {
 		if deadline, ok := ctx.Deadline(); ok && deadline.Before(l.next) {
 			defer l.mu.Unlock()
 			return &slotError{time.Until(l.next)}
@@ -158,7 +160,7 @@ func (l *WindowLimiter) Observe(r RateLimit) {
 		case l.state == limitUnknown && r.answered:
 			l.state = limitAbsent
 		case l.state == limitKnown: // it may have been counted
-			l.left, l.took = l.left-1, l.took+1
+			l.unheard, l.took = append(l.unheard, time.Now()), l.took+1
 		}
 		l.probe = time.Time{} // no use to wait for more
 	}
@@ -169,6 +171,14 @@ func (l *WindowLimiter) Observe(r RateLimit) {
 func (l *WindowLimiter) unsent() {
 	l.landed(l.began[0])
 	l.granted = max(0, l.granted-1)
+}
+
+// remaining is how many requests are left for certain, but for those under way. The caller holds the lock.
+func (l *WindowLimiter) remaining() int { return l.left - len(l.unheard) }
+
+// heard takes the word on those that ended without one before that time. The caller holds the lock.
+func (l *WindowLimiter) heard(before time.Time) {
+	l.unheard = slices.DeleteFunc(l.unheard, before.After)
 }
 
 // landed takes note that a request is not under way any more. One that hung for longer than a window was given up
@@ -189,13 +199,14 @@ func (l *WindowLimiter) learn(r RateLimit) {
 	from, to := r.Reset.Add(-trip-r.grain), r.Reset
 	sinceThen := !r.sent.Before(l.began[0])
 	early := false
+	l.heard(r.sent)
 	switch step := r.window - l.window; {
 	case l.state != limitKnown, step > 0, step < -length && sinceThen: // the last: the server's clock was set back
 		if !l.presumed {
 			l.turn(r.received)
 		}
 		if l.state == limitKnown && step == length {
-			l.others = max(0, l.limit-l.took-l.left-l.inflight[0]-l.inflight[1])
+			l.others = max(0, l.limit-l.took-l.remaining()-l.inflight[0]-l.inflight[1])
 			if l.refused { // how many they are changes: leave room for more
 				l.others += l.took / 16
 			}
@@ -256,7 +267,7 @@ func (l *WindowLimiter) free(now time.Time) (bool, time.Time) {
 		l.next = l.next.Add((late/window + 1) * window)
 	}
 	busy := l.inflight[0] + l.inflight[1] // may not be in the server's count yet
-	room := l.left - busy
+	room := l.remaining() - busy
 	last := 0
 	if !l.settled && l.waiting.Len() > room && now.Add(scouts*time.Second).Before(l.from) {
 		last = min(scouts, l.limit/40)
@@ -290,6 +301,7 @@ func (l *WindowLimiter) turn(now time.Time) {
 	if l.state == limitKnown && now.Sub(l.next) >= window { // not the one that follows
 		l.inflight[1], l.began[1] = 0, now
 	}
+	l.heard(l.began[1])
 }
 
 // grant lets one request go. The caller holds the lock.

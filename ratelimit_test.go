@@ -381,6 +381,52 @@ func TestWindowLimiterUnheard(t *testing.T) {
 			assert.Equal(t, 40, letGo(l))
 		})
 	})
+	t.Run("though the answer to an earlier one cannot tell of it", func(t *testing.T) {
+		inWindow(t, func(t *testing.T, l *WindowLimiter, end int64) {
+			require.Equal(t, 90, letGo(l))
+			time.Sleep(time.Second)
+			for n := range 88 {
+				tell(l, 89-n, end, 0)
+			}
+			l.Observe(RateLimit{sent: time.Now()})
+			tell(l, 1, end, time.Second) // the server counted it first
+			assert.Zero(t, letGo(l), "1 was left before the one without an answer")
+		})
+	})
+	t.Run("and the answer to a later one tells whether it was", func(t *testing.T) {
+		inWindow(t, func(t *testing.T, l *WindowLimiter, end int64) {
+			require.Equal(t, 90, letGo(l))
+			for range 89 {
+				l.Observe(RateLimit{sent: time.Now()})
+			}
+			time.Sleep(time.Second)
+			tell(l, 70, end, time.Second/2)
+			assert.Equal(t, 70, letGo(l))
+		})
+	})
+	t.Run("nor can one of the next window", func(t *testing.T) {
+		inWindow(t, func(t *testing.T, l *WindowLimiter, end int64) {
+			useUp(l, end)
+			time.Sleep(6 * time.Second)
+			require.Equal(t, 1, letGo(l))
+			time.Sleep(time.Second / 4)
+			require.Equal(t, 1, letGo(l))
+			l.Observe(RateLimit{sent: time.Now()})
+			tell(l, 99, end+10, time.Second/4)
+			assert.Equal(t, 98, letGo(l))
+		})
+	})
+	t.Run("and an outage is not remembered for longer than two windows", func(t *testing.T) {
+		inWindow(t, func(t *testing.T, l *WindowLimiter, _ int64) {
+			for range 1000 {
+				for range letGo(l) {
+					l.Observe(RateLimit{sent: time.Now()})
+				}
+				assert.LessOrEqual(t, len(l.unheard), 200)
+				time.Sleep(time.Second)
+			}
+		})
+	})
 	t.Run("and the next window is not waited for", func(t *testing.T) {
 		inWindow(t, func(t *testing.T, l *WindowLimiter, end int64) {
 			useUp(l, end)

@@ -45,6 +45,10 @@ func TestBacklogWithFaultsAndInterruptions(t *testing.T) {
 		errs := map[intercomrbac.ConversationID]error{}
 		injected, used, windows := 0, 0, 0
 		for session := range 4 {
+			// A process cannot know of a window that the one before it used up: see TestRouteAllBeginsInAWindowUsedUp.
+			if w := b.srv.RateStats().Windows; len(w) > 0 && w[len(w)-1].Accepted == limit {
+				time.Sleep(time.Until(w[len(w)-1].Start.Add(10 * time.Second)))
+			}
 			began := time.Now()
 			func() { // as a process of its own
 				checkpoint := newCheckpoint(t, dir)
@@ -123,6 +127,33 @@ func TestBacklogWithFaultsAndInterruptions(t *testing.T) {
 		assert.Less(t, failed["for want of an answer"], n/100)
 		soak.Report(t, "I10.1", "%d conversations, %d faults, 3 interruptions: %d in the right team, %v in the list of errors, %d assigned twice, %d refused for rate, %.1f %% of the budget used in %d windows",
 			n, injected, routed, failed, more, b.srv.RateStats().Refused, 100*share, windows)
+	})
+}
+
+// A process that begins in a window that another used up is refused once, which tells it, and goes on in the next.
+func TestRouteAllBeginsInAWindowUsedUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const limit = 20
+		b := newBacklog(t, 30, intercomtest.WithRateLimit(limit))
+		ctx := ctxAs(t.Context(), b.router)
+		for range limit {
+			_, err := b.srv.Client().Teams.List(ctx)
+			require.NoError(t, err)
+		}
+		used := intercomtest.RateWindow{Start: time.Now().Truncate(10 * time.Second).UTC(), Accepted: limit}
+		require.Equal(t, []intercomtest.RateWindow{used}, b.srv.RateStats().Windows)
+
+		c := b.srv.Client()
+		for _, err := range b.routerOf(t, c).RouteAll(ctx, unrouted(ctx, c), intercomrbac.RouteAllParams{}) {
+			require.NoError(t, err)
+		}
+		once, more := b.assignments(t)
+		assert.Equal(t, 30, once)
+		assert.Zero(t, more)
+		used.Refused = 1
+		assert.Equal(t, used, b.srv.RateStats().Windows[0])
+		assert.Equal(t, 1, b.srv.RateStats().Refused)
 	})
 }
 
