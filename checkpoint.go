@@ -171,10 +171,11 @@ func (c *FileCheckpoint) Close() error {
 		c.err = errors.New("intercomrbac: FileCheckpoint: it was closed")
 	}
 	var errs []error
-	for _, f := range []*os.File{c.file, c.lock} { // the lock last
-		if f != nil {
-			errs = append(errs, f.Close())
-		}
+	if c.file != nil {
+		errs = append(errs, c.file.Close())
+	}
+	if c.lock != nil { // last
+		errs = append(errs, dirlock.Unlock(c.lock))
 	}
 	if c.root != nil {
 		errs = append(errs, c.root.Close())

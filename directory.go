@@ -69,5 +69,5 @@ func (d *directory) locked(ctx context.Context, do func() error) error {
 	if err != nil {
 		return fmt.Errorf("intercomrbac: the lock of the directory: %w", err)
 	}
-	return errors.Join(do(), lock.Close())
+	return errors.Join(do(), dirlock.Unlock(lock))
 }

@@ -57,7 +57,7 @@ func openDisk(dir string) (*disk, error) {
 	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		_ = lock.Close()
+		_ = unlock(lock)
 		return nil, err
 	}
 	return &disk{root.FS(), root, lock}, nil
@@ -66,7 +66,7 @@ func openDisk(dir string) (*disk, error) {
 func (d *disk) Create(name string) (file, error) { return d.open(name, os.O_CREATE|os.O_EXCL) }
 func (d *disk) Append(name string) (file, error) { return d.open(name, 0) }
 func (d *disk) Sync() error                      { return syncDir(d.lock) }
-func (d *disk) Close() error                     { return errors.Join(d.root.Close(), d.lock.Close()) }
+func (d *disk) Close() error                     { return errors.Join(d.root.Close(), unlock(d.lock)) }
 
 func (d *disk) open(name string, how int) (file, error) {
 	f, err := d.root.OpenFile(name, os.O_WRONLY|os.O_APPEND|how, 0o600)

@@ -14,8 +14,8 @@ const Name = "lock"
 // errHeld says that somebody else has the lock.
 var errHeld = errors.New("the directory is locked")
 
-// Lock waits until nobody else has the directory locked, or until ctx ends. Closing the file gives it free, and so does the
-// end of the process, however it comes. A program that asks twice waits for itself.
+// Lock waits until nobody else has the directory locked, or until ctx ends. [Unlock] gives it free, and so does the end of the
+// process, however it comes. A program that asks twice waits for itself.
 func Lock(ctx context.Context, dir *os.Root) (*os.File, error) {
 	for wait := time.Millisecond; ; wait = min(2*wait, 16*time.Millisecond) {
 		f, err := try(dir)

@@ -43,7 +43,7 @@ func TestLockLetsOneIn(t *testing.T) {
 				}
 				entered.Add(1)
 				inside.Add(-1)
-				if err := errors.Join(dirlock.Sync(root), f.Close()); err != nil {
+				if err := errors.Join(dirlock.Sync(root), dirlock.Unlock(f)); err != nil {
 					t.Error(err)
 				}
 			}
@@ -67,14 +67,14 @@ func TestLockLeavesWithItsContext(t *testing.T) {
 	if _, err := dirlock.Lock(ctx, root); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("error %v, want that the deadline has passed", err)
 	}
-	if err := f.Close(); err != nil {
+	if err := dirlock.Unlock(f); err != nil {
 		t.Fatal(err)
 	}
 	f, err = dirlock.Lock(t.Context(), root)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_ = f.Close()
+	_ = dirlock.Unlock(f)
 }
 
 func TestLockFailsWhereThereIsNoFile(t *testing.T) {

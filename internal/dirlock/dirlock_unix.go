@@ -23,6 +23,12 @@ func try(dir *os.Root) (*os.File, error) {
 	return f, nil
 }
 
+// Unlock gives the lock free and closes its file. A program that is being started has the file too until it runs, and
+// would keep the lock meanwhile if the file were closed and no more.
+func Unlock(f *os.File) error {
+	return errors.Join(syscall.Flock(int(f.Fd()), syscall.LOCK_UN), f.Close())
+}
+
 // Sync makes the names in the directory durable.
 func Sync(dir *os.Root) error {
 	f, err := dir.Open(".")

@@ -25,5 +25,8 @@ func try(dir *os.Root) (*os.File, error) {
 	return os.NewFile(uintptr(h), path), nil
 }
 
+// Unlock gives the lock free and closes its file.
+func Unlock(f *os.File) error { return f.Close() }
+
 // Sync makes the names in the directory durable. Windows has no call for it: NTFS keeps a journal of names.
 func Sync(*os.Root) error { return nil }

@@ -1,0 +1,3 @@
+package dirlock
+
+var TryLock = try
