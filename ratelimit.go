@@ -59,6 +59,9 @@ const window = 10 * time.Second
 // after one that was used up goes one request alone, and the others follow when its answer shows that the window has
 // begun: if it was too early, that one is refused, and from then on the next window is begun later. What other apps took
 // of the last window is left to them in this one, but for requests that go one at a time.
+//
+// A limiter that is new, as after a restart, learns from one refusal of a window that has nothing left. A request that
+// ended without an answer counts as one that the server counted, until a later answer tells.
 type WindowLimiter struct {
 	mu      sync.Mutex
 	state   limiterState
