@@ -235,13 +235,13 @@ func TestPolicyReadBackHasNoHashForItsVersion(t *testing.T) {
 	assert.Equal(t, "v2", c.Policy().Version)
 }
 
-// The work on a policy that is wrong throughout, or made to be large, is bounded. Not parallel: beside all other tests, under the
-// race detector, it would be waited for too long.
+// The work on a policy that is wrong throughout, or made to be large, is bounded.
 func TestHostilePoliciesAreRefusedQuickly(t *testing.T) {
-	promptly(t, "a policy of unknown parents", func() {
+	t.Parallel()
+	requireLinear(t, "a policy of unknown parents", 4000, func(n int) {
 		var b bytes.Buffer
 		b.WriteString(`{"roles":{"a":{}`)
-		for i := range 4000 {
+		for i := range n {
 			fmt.Fprintf(&b, `,"role-%040d":{"inherits":["rolf-%040d"],"allow":[{"permission":"contacts:read","when":"con_%040d"}]}`, i, i, i)
 		}
 		b.WriteString(`}}`)

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/intercomrbac/intercomrbac"
 	"github.com/jarcoal/httpmock"
@@ -46,6 +47,24 @@ type sentRequest struct {
 	Query  url.Values
 	Header http.Header
 	Body   string
+}
+
+// requireLinear fails if the time that do takes grows faster than n: eight times as much would take 64 times as long if each were held
+// against each. Something else on the machine may make the longer one longer, but not each time.
+func requireLinear(t *testing.T, what string, n int, do func(n int)) {
+	t.Helper()
+	timed := func(n int) time.Duration {
+		began := time.Now()
+		do(n)
+		return time.Since(began)
+	}
+	var short, long time.Duration
+	for range 5 {
+		if short, long = timed(n/8), timed(n); long < 24*short {
+			return
+		}
+	}
+	require.Failf(t, what, "an eighth took %v, and the whole %v", short, long)
 }
 
 // json200 is the answer 200 with a body.
