@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/intercomrbac/intercomrbac/internal/dirlock"
 )
 
 // volume is the directory of a log, for its one writer. What it reads is there for the process; what was not synced may be
@@ -57,7 +59,7 @@ func openDisk(dir string) (*disk, error) {
 	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		_ = unlock(lock)
+		_ = dirlock.Unlock(lock)
 		return nil, err
 	}
 	return &disk{root.FS(), root, lock}, nil
@@ -66,7 +68,7 @@ func openDisk(dir string) (*disk, error) {
 func (d *disk) Create(name string) (file, error) { return d.open(name, os.O_CREATE|os.O_EXCL) }
 func (d *disk) Append(name string) (file, error) { return d.open(name, 0) }
 func (d *disk) Sync() error                      { return syncDir(d.lock) }
-func (d *disk) Close() error                     { return errors.Join(d.root.Close(), unlock(d.lock)) }
+func (d *disk) Close() error                     { return errors.Join(d.root.Close(), dirlock.Unlock(d.lock)) }
 
 func (d *disk) open(name string, how int) (file, error) {
 	f, err := d.root.OpenFile(name, os.O_WRONLY|os.O_APPEND|how, 0o600)

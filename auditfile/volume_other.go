@@ -14,8 +14,6 @@ func lockDir(string) (*os.File, error) {
 	return nil, fmt.Errorf("locking a directory on %s: %w", runtime.GOOS, errors.ErrUnsupported)
 }
 
-func unlock(f *os.File) error { return f.Close() }
-
 func syncDir(dir *os.File) error { return dir.Sync() }
 
 func syncPath(string) error { return nil }

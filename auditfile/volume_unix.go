@@ -25,12 +25,6 @@ func lockDir(dir string) (*os.File, error) {
 	return f, nil
 }
 
-// unlock closes the file of a lock. A program that is being started has the file too until it runs, and would keep the
-// lock meanwhile if it were not given free in so many words.
-func unlock(f *os.File) error {
-	return errors.Join(syscall.Flock(int(f.Fd()), syscall.LOCK_UN), f.Close())
-}
-
 // syncDir makes the names in a directory durable.
 func syncDir(dir *os.File) error { return dir.Sync() }
 

@@ -26,8 +26,6 @@ func lockDir(dir string) (*os.File, error) {
 	return os.NewFile(uintptr(h), path), nil
 }
 
-func unlock(f *os.File) error { return f.Close() }
-
 // Windows has no way to sync a directory: NTFS keeps a journal of names.
 func syncDir(*os.File) error { return nil }
 
